@@ -1,0 +1,266 @@
+"""``bot.toml``: every key with its default, and errors that name key, line and the nearest known key.
+
+Secrets are never in the file; a key ending in ``_env`` names the environment variable that holds one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import string
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from bot.errors import ConfigError
+from bot.prompt import VARIABLES
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ShopOverride(_Section):
+    """``[shops.NAME]``: what differs for the accounts that name this shop; unset keys are those of ``[shop]``."""
+
+    name: str | None = None
+    contact: str | None = None
+    language: Literal["zh", "en"] | None = None
+    knowledge: str | None = None
+    persona: str | None = None
+    ai_label: str | None = None
+
+
+class Shop(_Section):
+    name: str = "小满杂货"
+    contact: str = "hello@xiaoman.example"
+    language: Literal["zh", "en"] = "zh"
+    #: Folder with products.csv, orders.csv, policy.md, faq.csv and pictures.
+    knowledge: str = "demo"
+    #: File with the persona; empty: ``persona.{language}.md`` of the knowledge folder.
+    persona: str = ""
+    #: Says that a machine answers; shown where the customer reads. ``{shop}`` is the shop's name.
+    ai_label: str = "AI 客服"
+
+
+class Storage(_Section):
+    url: str = "sqlite:///data/bot.db"
+    photos: str = "data/photos"
+    #: Days until a customer's conversation and photos are removed; 0 keeps them.
+    retention_days: int = Field(180, ge=0)
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        if not url.startswith("sqlite:///"):
+            raise ValueError("begins with sqlite:/// (PostgreSQL is not supported yet)")
+        return url
+
+
+Auto = Literal["auto"]
+
+
+class Inference(_Section):
+    backend: Literal["llama"] = "llama"
+    #: «demo», a name that ``model list`` shows, or a path to a .gguf.
+    model: str = "demo"
+    #: Path of the projector that belongs to a .gguf given by path.
+    mmproj: str = ""
+    n_ctx: int = Field(8192, ge=1024)
+    max_tokens: int = Field(256, ge=16)
+    gpu_layers: int | Auto = "auto"
+    threads: int | Auto = "auto"
+    #: Conversations that are answered side by side.
+    parallel: int | Auto = "auto"
+
+
+class Photos(_Section):
+    #: Bytes of a kept photo (JPEG).
+    max_bytes: int = Field(1_000_000, ge=20_000)
+    #: Pixels of a kept photo's shorter side.
+    short_side: int = Field(768, ge=64)
+    #: What a photo may cost the model.
+    visual_tokens: int | Auto = "auto"
+    max_upload_bytes: int = Field(20_000_000, ge=100_000)
+
+
+class Dialogue(_Section):
+    mode: Literal["answer", "off"] = "answer"
+    #: Longest wait for the rest of a burst.
+    merge_seconds: float = Field(1.5, ge=0)
+    #: Exchanges that the prompt keeps word for word; what is older is folded into one line.
+    history_turns: int = Field(20, ge=1)
+
+
+class Slow(_Section):
+    notice_after_seconds: float = Field(8, ge=0)
+    #: The shop's own words instead of the built-in ones; {seconds} and {ahead} stand for the figures.
+    text: str = ""
+
+
+class Web(_Section):
+    host: str = "127.0.0.1"
+    port: int = Field(7860, ge=0, le=65535)
+    #: Further addresses that the page may be opened under, as browsers send them: «https://shop.example».
+    origins: list[str] = []
+    #: Shows the shop window and, folded under each answer, how it came to be; off on a public site.
+    demonstration: bool = True
+
+
+class WebAdapter(_Section):
+    enabled: bool = True
+
+
+class TelegramAdapter(_Section):
+    enabled: bool = False
+    token_env: str = "TELEGRAM_TOKEN"  # noqa: S105 - the name of a variable, not a secret
+    mode: Literal["polling"] = "polling"
+    base_url: str = "https://api.telegram.org/bot"
+    base_file_url: str = "https://api.telegram.org/file/bot"
+    shop: str = ""
+
+
+class Adapters(_Section):
+    web: WebAdapter = WebAdapter()
+    telegram: TelegramAdapter = TelegramAdapter()
+
+
+class Log(_Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class Config(_Section):
+    shop: Shop = Shop()
+    shops: dict[str, ShopOverride] = {}
+    storage: Storage = Storage()
+    inference: Inference = Inference()
+    photos: Photos = Photos()
+    dialogue: Dialogue = Dialogue()
+    slow: Slow = Slow()
+    web: Web = Web()
+    adapters: Adapters = Adapters()
+    log: Log = Log()
+
+    def shop_of(self, name: str) -> Shop:
+        """The shop that an account names; ``[shop]`` when it names none. Raises :class:`ConfigError`."""
+        if not name:
+            return self.shop
+        if name not in self.shops:
+            raise ConfigError(f"shop: {name!r} is named, but there is no [shops.{name}]")
+        changed = self.shops[name].model_dump(exclude_none=True)
+        return self.shop.model_copy(update=changed)
+
+
+def load(path: Path, env: dict[str, str] | None = None) -> Config:
+    """Reads and checks a configuration file. Raises :class:`ConfigError` with all that is wrong, a line each."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as exc:
+        raise ConfigError(f"{path}: there is no such file; --config names another") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path}: cannot be read ({exc})") from exc
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{path}: not valid TOML: {exc}") from exc
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as exc:
+        lines = [_explain(path, text, dict(error)) for error in exc.errors()]
+        raise ConfigError("\n".join(lines)) from exc
+    _secrets(path, text, config, os.environ if env is None else env)
+    return config
+
+
+def secret(name: str, env: dict[str, str] | None = None) -> str:
+    """The value of a ``*_env`` key. Raises :class:`ConfigError` when the variable is not set."""
+    value = (os.environ if env is None else env).get(name, "")
+    if not value:
+        raise ConfigError(f"the environment variable {name} is not set")
+    return value
+
+
+def _secrets(path: Path, text: str, config: Config, env: Any) -> None:
+    telegram = config.adapters.telegram
+    if telegram.enabled and not env.get(telegram.token_env):
+        where = _line(text, ("adapters", "telegram", "token_env")) or _line(text, ("adapters", "telegram"))
+        raise ConfigError(
+            f"{path}:{where}: adapters.telegram.token_env: the environment variable {telegram.token_env} is not set; "
+            "put the bot's token into it (from @BotFather)"
+        )
+
+
+def _explain(path: Path, text: str, error: dict[str, Any]) -> str:
+    """One error as «file:line: key: what is wrong»."""
+    loc = tuple(
+        str(part) for part in error["loc"] if not str(part).startswith(("function-", "literal[", "int", "float"))
+    )
+    key = ".".join(loc)
+    where = f"{path}:{_line(text, loc) or 1}: {key}"
+    if error["type"] == "extra_forbidden":
+        near = _nearest(loc)
+        return f"{where}: no such key" + (f"; did you mean {near}?" if near else "")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message[:1].lower()}{message[1:]} (it is {error['input']!r})"
+
+
+def _nearest(loc: tuple[str, ...]) -> str | None:
+    """The known key that looks most like an unknown one: among its siblings first, then anywhere."""
+    keys = known_keys()
+    parent, name = ".".join(loc[:-1]), loc[-1]
+    siblings = {k.rsplit(".", 1)[-1]: k for k in keys if k.rpartition(".")[0] == parent}
+    if close := difflib.get_close_matches(name, siblings, n=1):
+        return siblings[close[0]]
+    everywhere = {k.rsplit(".", 1)[-1]: k for k in keys}
+    close = difflib.get_close_matches(name, everywhere, n=1, cutoff=0.75)
+    return everywhere[close[0]] if close else None
+
+
+def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> dict[str, Any]:
+    """Every key of ``bot.toml`` in dotted form, sections included, with its default."""
+    out: dict[str, Any] = {}
+    for name, info in model.model_fields.items():
+        key = f"{prefix}{name}"
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            out[key] = None
+            out |= known_keys(kind, f"{key}.")
+        else:
+            out[key] = info.get_default(call_default_factory=True)
+    return out
+
+
+def _line(text: str, loc: tuple[str, ...]) -> int | None:
+    """The line of a key or of its table; tomllib does not tell. Good enough for keys written one to a line."""
+    best: int | None = None
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?", line):
+            table = tuple(part.strip().strip("\"'") for part in header[1].split("."))
+            if table == loc[: len(table)]:
+                best = number
+        elif assigned := re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line):
+            here = (*table, *(part.strip("\"'") for part in assigned[1].split(".")))
+            if here == loc[: len(here)]:
+                return number
+    return best
+
+
+def template(path: Path) -> str:
+    """A shop's own prompt or persona, its variables checked. Raises :class:`ConfigError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        names = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read ({exc.strerror})") from exc
+    except ValueError as exc:
+        raise ConfigError(f"{path}: a brace without its partner ({exc}); write {{{{ and }}}} for plain braces") from exc
+    for name in names:
+        if name not in VARIABLES:
+            known = ", ".join("{" + v + "}" for v in sorted(VARIABLES))
+            raise ConfigError(f"{path}: {{{name}}} is not a variable; there are {known}")
+    return text

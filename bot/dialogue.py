@@ -1,0 +1,308 @@
+"""From a customer's turn to the shop's reply: facts, prompt, model, guard, and what the model's action means.
+
+The model has no authority: it proposes an action and words; what the action leads to, and which words may be shown, is
+decided here. The common path is one call of the model; a look-up makes it two over the same memory.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from time import monotonic
+
+from bot import answer as form
+from bot import prompt, slow, words
+from bot.errors import EngineError, TooLong
+from bot.guard import Guard
+from bot.model import (
+    Action,
+    Answer,
+    Conversation,
+    Exchange,
+    Fact,
+    Facts,
+    Language,
+    Offer,
+    Photo,
+    Seen,
+    Source,
+    Timings,
+    Tokens,
+    Trace,
+)
+from bot.ports import Engine, Estimate, FactSource, Message, Request, Store
+from bot.sentences import Sentences
+
+log = logging.getLogger(__name__)
+
+#: Characters of a turn that the model reads; what is longer is cut and the customer told so.
+MOST_WORDS = 1_000
+MOST_PHOTOS = 4
+
+Show = Callable[[str], Awaitable[None]]
+Tell = Callable[[str, Estimate], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """How one shop speaks: what all its customers share of the prompt, and what its fixed sentences name."""
+
+    shop: str
+    contact: str
+    #: The language that the shop's data and prompt are written in.
+    language: Language
+    system: Message
+    max_tokens: int
+    history_turns: int
+    notice_after_s: float
+    notice_text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a turn led to."""
+
+    text: str
+    source: Source
+    exchanges: tuple[Exchange, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    trace: Trace
+
+
+@dataclass(slots=True)
+class _Run:
+    """One turn on its way: what was used, for the trace."""
+
+    began: float
+    language: Language
+    facts: list[Fact] = field(default_factory=list)
+    steps: list[tuple[str, float]] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    timings: Timings = field(default_factory=Timings)
+    tokens: Tokens = field(default_factory=Tokens)
+    notice: str | None = None
+
+    def step(self, name: str, since: float) -> None:
+        self.steps.append((name, monotonic() - since))
+
+    def found(self, facts: Facts, name: str, since: float) -> None:
+        self.facts += facts.lines
+        self.step(name, since)
+
+
+class Dialogue:
+    """One shop's side of its conversations. Stateless: what is remembered lies in the conversation it is given."""
+
+    def __init__(self, engine: Engine, facts: FactSource, store: Store, voice: Voice) -> None:
+        self._engine = engine
+        self._facts = facts
+        self._store = store
+        self._voice = voice
+
+    def say(self, language: Language, key: str, **values: object) -> str:
+        return words.say(language, key, **{"contact": self._voice.contact, "shop": self._voice.shop, **values})
+
+    async def answer(
+        self,
+        conversation: Conversation,
+        body: Sequence[str | Photo],
+        *,
+        language: Language,
+        show: Show,
+        tell: Tell,
+    ) -> Outcome:
+        """Answers one turn. ``show`` gets the reply so far, sentence by sentence, each past the guard; ``tell`` gets
+        the notice at once when the answer will take long. Raises :class:`EngineError` when the model failed.
+        """
+        conversation = await self._opened(conversation)
+        for keep in (len(conversation.exchanges) // 2, 1, 0):
+            try:
+                return await self._answer(conversation, body, language, show, tell)
+            except TooLong:
+                if not conversation.exchanges:
+                    raise
+                conversation = await self._fold(conversation, keep)
+        return await self._answer(conversation, body, language, show, tell)
+
+    async def _answer(
+        self, conversation: Conversation, body: Sequence[str | Photo], language: Language, show: Show, tell: Tell
+    ) -> Outcome:
+        run = _Run(monotonic(), language)
+        said = " ".join(part for part in body if isinstance(part, str))
+        found = self._fitting(await self._facts.facts(conversation.customer, said, None))
+        run.found(found, "facts", run.began)
+        first, reply = await self._write(conversation, Exchange(body=tuple(body), facts=found.lines), run, show, tell)
+        exchanges = [first]
+        action, seen = _proposed(first)
+        if action is Action.LOOK_UP and seen is not None:
+            since = monotonic()
+            found = self._fitting(await self._facts.facts(conversation.customer, said, seen))
+            run.found(found, "look_up", since)
+            conversation = prompt.ask(conversation, first)
+            second, reply = await self._write(conversation, Exchange(body=(), facts=found.lines), run, show, tell)
+            exchanges.append(second)
+            if _proposed(second)[0] is Action.LOOK_UP:
+                reply = ""
+
+        text = self._spoken(action, reply, any(isinstance(part, Photo) for part in body), language)
+        if text != reply:
+            await show(text)
+        run.timings = replace(run.timings, total_s=monotonic() - run.began)
+        return Outcome(
+            text=text,
+            source="rule" if action is Action.PERSON else "model",
+            exchanges=tuple(exchanges),
+            offers=found.offers if action in (Action.NONE, Action.LOOK_UP) else (),
+            trace=self._trace(run, action, seen),
+        )
+
+    def _spoken(self, action: Action, reply: str, photo: bool, language: Language) -> str:
+        """The reply as the customer reads it: the model's words, and what only the shop can say."""
+        match action:
+            case Action.PERSON:
+                return self.say(language, "answer.person")
+            case Action.COMPLAINT:
+                return "\n".join(filter(None, [reply, self.say(language, "answer.complaint")]))
+            case Action.NEED_PHOTO | Action.NEED_ORDER if not reply:
+                return self.say(language, f"answer.{action.value}")
+        if reply:
+            return reply
+        return self.say(language, "answer.photo_alone" if photo and action is Action.NONE else "answer.unknown")
+
+    def _fitting(self, found: Facts) -> Facts:
+        """As many fact lines as the model handles well."""
+        return replace(found, lines=found.lines[: self._engine.info.fact_lines])
+
+    async def _opened(self, conversation: Conversation) -> Conversation:
+        """The conversation with its head fixed, and no longer than the prompt may be."""
+        if not conversation.head:
+            lines = await self._facts.head(conversation.customer)
+            head = prompt.head(conversation.customer.channel, conversation.language, lines)
+            conversation = await self._store.open(conversation, head)
+        if len(conversation.exchanges) > self._voice.history_turns:
+            conversation = await self._fold(conversation, self._voice.history_turns // 2)
+        return conversation
+
+    async def _fold(self, conversation: Conversation, keep: int) -> Conversation:
+        gone = conversation.exchanges[: len(conversation.exchanges) - keep]
+        line = prompt.folded(conversation.folded, gone, self._voice.language)
+        return await self._store.fold(conversation, line, keep)
+
+    # ------------------------------------------------------------------ one call of the model
+
+    async def _write(
+        self, conversation: Conversation, exchange: Exchange, run: _Run, show: Show, tell: Tell
+    ) -> tuple[Exchange, str]:
+        """Has one exchange answered: (the exchange with its answer, the reply that passed the guard).
+
+        What the guard stops is tried once more with the reason; then the safe sentence is said.
+        """
+        passed = ""
+        for attempt in range(2):
+            guard = self._guard(conversation, exchange)
+            request = self._request(conversation, exchange)
+            if run.notice is None:
+                await self._notice(request, exchange, run, tell)
+            since = monotonic()
+            written, passed, reason = await self._stream(request, guard, run, show)
+            run.step("answer", since)
+            if reason is None and written is not None:
+                return replace(exchange, answer=written), passed
+            run.stopped.append(reason or "form")
+            log.info("the guard stopped a sentence: %s, attempt %d", reason or "form", attempt + 1)
+            if attempt == 0:
+                note = Fact(id="guard", text=prompt.correction(reason, self._voice.language))
+                exchange = replace(exchange, facts=(*exchange.facts, note))
+        reply = "".join([passed, self.say(run.language, "answer.unknown")])
+        return replace(exchange, answer=Answer(action=Action.NONE, seen=None, reply=reply)), reply
+
+    def _request(self, conversation: Conversation, exchange: Exchange) -> Request:
+        return Request(
+            conversation=str(conversation.id),
+            messages=prompt.messages(self._voice.system, prompt.ask(conversation, exchange), self._voice.language),
+            schema=form.SCHEMA,
+            max_tokens=self._voice.max_tokens,
+        )
+
+    async def _notice(self, request: Request, exchange: Exchange, run: _Run, tell: Tell) -> None:
+        estimate = self._engine.estimate(request)
+        photo = any(isinstance(part, Photo) for part in exchange.body)
+        run.notice = slow.notice(
+            estimate,
+            after_s=self._voice.notice_after_s,
+            language=run.language,
+            photo=photo,
+            text=self._voice.notice_text,
+        )
+        if run.notice is not None:
+            await tell(run.notice, estimate)
+
+    def _guard(self, conversation: Conversation, exchange: Exchange) -> Guard:
+        """All that may stand in the reply: the shop's data in this conversation, and the customer's own words."""
+        everything = (*conversation.exchanges, exchange)
+        system = [str(part) for part in self._voice.system.body]
+        facts = [fact.text for e in everything for fact in e.facts if fact.id != "guard"]
+        said = [part for e in everything for part in e.body if isinstance(part, str)]
+        return Guard([*system, self._voice.contact, conversation.head, *facts], said)
+
+    async def _stream(
+        self, request: Request, guard: Guard, run: _Run, show: Show
+    ) -> tuple[Answer | None, str, str | None]:
+        """(the whole answer, the sentences that passed, why it was stopped). Stopping closes the engine's stream."""
+        reader, cutter = form.Reader(), Sentences()
+        passed = ""
+        async with aclosing(self._engine.answer(request)) as chunks:  # type: ignore[type-var]
+            async for chunk in chunks:
+                for sentence in cutter.feed(reader.feed(chunk.text)):
+                    if reason := guard.check(sentence):
+                        return None, passed, reason.value
+                    passed += sentence
+                    await show(passed.rstrip())
+                if chunk.done:
+                    self._count(run, chunk.timings, chunk.tokens)
+                    if chunk.finish == "repetition":
+                        return None, passed, "repetition"
+        rest = cutter.flush()
+        for sentence in rest:
+            if reason := guard.check(sentence):
+                return None, passed, reason.value
+            passed += sentence
+        if rest:
+            await show(passed.rstrip())
+        try:
+            return form.load(reader.text), passed.rstrip(), None
+        except EngineError:
+            return None, passed, "form"
+
+    @staticmethod
+    def _count(run: _Run, timings: Timings | None, tokens: Tokens | None) -> None:
+        if timings is not None:
+            first = run.timings.first_token_s or (monotonic() - run.began - timings.total_s + timings.first_token_s)
+            run.timings = Timings(
+                queue_s=run.timings.queue_s + timings.queue_s,
+                image_s=run.timings.image_s + timings.image_s,
+                first_token_s=first,
+                total_s=0.0,
+            )
+        if tokens is not None:
+            run.tokens = run.tokens + tokens
+
+    def _trace(self, run: _Run, action: Action, seen: Seen | None) -> Trace:
+        return Trace(
+            action=action,
+            seen=seen,
+            facts=tuple(run.facts),
+            model=self._engine.info.model,
+            timings=run.timings,
+            tokens=run.tokens,
+            notice=run.notice,
+            steps=tuple(run.steps),
+            stopped=tuple(run.stopped),
+        )
+
+
+def _proposed(exchange: Exchange) -> tuple[Action, Seen | None]:
+    assert exchange.answer is not None  # only exchanges that were written come here
+    return exchange.answer.action, exchange.answer.seen

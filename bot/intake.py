@@ -1,0 +1,333 @@
+"""The one door: what any channel takes in is committed here, and then answered, each conversation in order.
+
+``accept`` returns once the events are durable; only then may a platform be told that we have them. Everything behind it
+starts from the store, so a restart answers what was accepted and not done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from bot import words
+from bot.dialogue import MOST_PHOTOS, MOST_WORDS, Dialogue, Outcome
+from bot.errors import BotError, EngineError, PhotoError, TryLater
+from bot.log import following
+from bot.model import Action, Answer, Conversation, Customer, Event, EventKind, Exchange, Language, Photo, Reply, Trace
+from bot.outbox import Outbox
+from bot.ports import Adapter, Engine, Estimate, Mark, Outgoing, PhotoStore, Store
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two signs that an answer is being made.
+_SIGN_OF_LIFE = 4.0
+#: Pauses before an answer that the engine failed on is tried again, and before a photo is asked for again.
+_RETRIES = (1.0, 5.0)
+
+_ENDS = (*"。！？!?~～", "吗", "呢", "么", "谢谢", "thanks", "thank you")
+
+
+def patience(events: Sequence[Event], merge_s: float) -> float:
+    """Seconds that the newest event may still wait for the rest of a burst.
+
+    A finished question goes at once, a lone photo waits longest: its words are being typed.
+    """
+    newest = events[-1]
+    if newest.kind not in (EventKind.MESSAGE, EventKind.EDITED):
+        return 0.0
+    if newest.album is not None:
+        return merge_s
+    text = newest.text.strip().lower()
+    if text and (newest.photos or newest.refs or text.endswith(_ENDS)):
+        return min(0.2, merge_s)
+    return min(0.6, merge_s) if text else merge_s
+
+
+@dataclass(slots=True)
+class _Customer:
+    """One customer's place in the house while something of his is not done."""
+
+    task: asyncio.Task[None] | None = None
+    #: Set when something came in since the store was last read.
+    news: asyncio.Event | None = None
+    answering: asyncio.Task[Outcome] | None = None
+    #: What he has been shown of the answer that is being written.
+    shown: str = ""
+
+
+class Intake:
+    """Takes events in and answers them: one task per customer, customers side by side."""
+
+    def __init__(
+        self,
+        store: Store,
+        photos: PhotoStore,
+        engine: Engine,
+        adapters: Mapping[str, Adapter],
+        dialogue: Callable[[Customer], Dialogue],
+        outbox: Outbox,
+        *,
+        merge_s: float,
+        answers: bool = True,
+        language: Language = "zh",
+    ) -> None:
+        self._store = store
+        self._photos = photos
+        self._engine = engine
+        self._adapters = adapters
+        self._dialogue = dialogue
+        self._outbox = outbox
+        self._merge_s = merge_s
+        self._answers = answers
+        self._language = language
+        self._customers: dict[Customer, _Customer] = {}
+
+    async def accept(self, events: Sequence[Event], mark: Mark | None = None) -> None:
+        """Commits events and the platform's mark together; answering begins behind it."""
+        await self._store.accept(events, mark)
+        for customer in dict.fromkeys(event.customer for event in events):
+            self._wake(customer)
+
+    async def resume(self) -> None:
+        """After a start: sends what was not sent, answers what was not answered."""
+        unsent: dict[Customer, list[Outgoing]] = {}
+        for outgoing in await self._store.outgoing():
+            unsent.setdefault(outgoing.reply.customer, []).append(outgoing)
+        for customer in dict.fromkeys([*unsent, *await self._store.waiting()]):
+            self._wake(customer, unsent.get(customer, ()))
+
+    async def stop(self, customer: Customer) -> None:
+        """The customer wants no more of the answer that is being written."""
+        place = self._customers.get(customer)
+        if place is not None and place.answering is not None:
+            place.answering.cancel()
+
+    async def close(self) -> None:
+        """Stops answering; what is not done stays in the store for the next start."""
+        tasks = [place.task for place in self._customers.values() if place.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ------------------------------------------------------------------ one customer
+
+    def _wake(self, customer: Customer, unsent: Sequence[Outgoing] = ()) -> None:
+        place = self._customers.setdefault(customer, _Customer())
+        if place.news is not None:
+            place.news.set()
+        if place.task is None:
+            place.news = asyncio.Event()
+            place.task = asyncio.create_task(self._serve(customer, place, unsent))
+
+    async def _serve(self, customer: Customer, place: _Customer, unsent: Sequence[Outgoing]) -> None:
+        """Answers all that is not done of one customer, in order, then leaves."""
+        assert place.news is not None
+        try:
+            await self._outbox.send(unsent)
+            while customer.channel in self._adapters:
+                place.news.clear()
+                if events := await self._store.events(customer):
+                    events = await self._burst(customer, place, events)
+                    with following(events[0].id):
+                        await self._turn(customer, place, events)
+                elif not place.news.is_set():
+                    break
+        except BotError:
+            # Storage is away, say: nothing is lost, the next event or start goes on from the store.
+            log.exception("a turn of channel %s was put off", customer.channel)
+        finally:
+            del self._customers[customer]
+
+    async def _burst(self, customer: Customer, place: _Customer, events: list[Event]) -> list[Event]:
+        """Waits for the rest of a burst, no longer than ``merge_s`` after its newest piece."""
+        assert place.news is not None
+        while True:
+            age = max(0.0, (datetime.now(UTC) - events[-1].at).total_seconds())
+            left = patience(events, self._merge_s) - age
+            if left <= 0:
+                return events
+            try:
+                await asyncio.wait_for(place.news.wait(), left)
+            except TimeoutError:
+                return events
+            place.news.clear()
+            events = await self._store.events(customer)
+
+    async def _turn(self, customer: Customer, place: _Customer, events: list[Event]) -> None:
+        adapter = self._adapters[customer.channel]
+        events = [await self._fetched(adapter, event) for event in _current(events)]
+        said = " ".join(event.text for event in events)
+        hint = next((event.language for event in reversed(events) if event.language), None)
+        conversation = await self._store.conversation(
+            customer, language=words.language_of(said, hint or self._language)
+        )
+        language = words.language_of(said, hint or conversation.language)
+        replies: list[tuple[Reply, Trace]] = []
+        exchanges: Sequence[Exchange] = ()
+        if self._answers and conversation.holder == "bot":
+            dialogue = self._dialogue(customer)
+            rules = _rules(events, dialogue, language)
+            body, cut = _body(events)
+            rules += [dialogue.say(language, key, n=MOST_PHOTOS) for key in cut]
+            route = events[-1].route
+            outcome = None
+            if body:
+                outcome = await self._answer(adapter, dialogue, place, conversation, body, route, language)
+                exchanges = outcome.exchanges
+            text = "\n".join([*rules, *([outcome.text] if outcome else [])])
+            if text:
+                reply = Reply(
+                    customer=customer,
+                    text=text,
+                    route=route,
+                    offers=outcome.offers if outcome else (),
+                    source=outcome.source if outcome else "rule",
+                )
+                replies = [(reply, outcome.trace if outcome else Trace())]
+        outgoing = await self._store.finish(conversation, events, exchanges, replies)
+        await self._outbox.send(outgoing)
+
+    async def _fetched(self, adapter: Adapter, event: Event) -> Event:
+        """The event with its photos in the store, or with the reasons why not."""
+        if not event.refs:
+            return event
+        photos: list[Photo] = []
+        faults: list[str] = []
+        for ref in event.refs:
+            for pause in (*_RETRIES, None):
+                try:
+                    photo = await self._photos.add(await adapter.fetch(event, ref))
+                    await self._store.own_photo(event.customer, photo)
+                    photos.append(photo)
+                    break
+                except PhotoError as exc:
+                    log.info("a photo cannot be used: %s", exc.reason)
+                    faults.append(exc.reason)
+                    break
+                except TryLater as exc:
+                    if pause is None:
+                        log.warning("a photo could not be fetched: %s", exc)
+                        faults.append("gone")
+                        break
+                    await asyncio.sleep(max(pause, exc.seconds))
+        return await self._store.fetched(event, photos, faults)
+
+    async def _answer(
+        self,
+        adapter: Adapter,
+        dialogue: Dialogue,
+        place: _Customer,
+        conversation: Conversation,
+        body: Sequence[str | Photo],
+        route: str,
+        language: Language,
+    ) -> Outcome:
+        """Has the turn answered, with signs of life; whatever happens, there is an outcome."""
+        customer = conversation.customer
+        place.shown = ""
+
+        async def show(text: str) -> None:
+            place.shown = text
+            if adapter.capabilities.preview:
+                await adapter.preview(customer, route, text)
+
+        async def tell(text: str, estimate: Estimate) -> None:
+            until = datetime.now(UTC) + timedelta(seconds=estimate.whole_s)
+            await adapter.notice(customer, route, text, until, estimate.ahead)
+
+        async def signs() -> None:
+            while True:
+                await adapter.thinking(customer, route)
+                await asyncio.sleep(_SIGN_OF_LIFE)
+
+        alive = asyncio.create_task(signs())
+        try:
+            for pause in (*_RETRIES, None):
+                place.answering = asyncio.create_task(
+                    dialogue.answer(conversation, body, language=language, show=show, tell=tell)
+                )
+                try:
+                    return await place.answering
+                except EngineError as exc:
+                    log.warning("the engine failed: %s", exc)
+                    if pause is None:
+                        break
+                    await asyncio.sleep(pause)
+                except asyncio.CancelledError:
+                    current = asyncio.current_task()
+                    if current is not None and current.cancelling():
+                        place.answering.cancel()
+                        raise
+                    return _unwritten(body, place.shown or dialogue.say(language, "answer.stopped"))
+            return _unwritten(body, dialogue.say(language, "answer.broke"))
+        finally:
+            place.answering = None
+            alive.cancel()
+
+
+def _unwritten(body: Sequence[str | Photo], text: str) -> Outcome:
+    """An answer that the model did not finish: the question stays in the conversation, with what the customer read."""
+    exchange = Exchange(body=tuple(body), answer=Answer(action=Action.NONE, seen=None, reply=text))
+    return Outcome(text=text, source="rule", exchanges=(exchange,), trace=Trace())
+
+
+def _current(events: Sequence[Event]) -> list[Event]:
+    """The events as they stand now: an edit takes the place of what it edits, a recall takes it away.
+
+    All of them stay in the list, emptied, so that they are done with the turn.
+    """
+    edited = {event.target: event for event in events if event.kind is EventKind.EDITED and event.target}
+    recalled = {event.target for event in events if event.kind is EventKind.RECALLED}
+    present = {event.id for event in events}
+    out = []
+    for event in events:
+        if event.id in recalled or event.kind is EventKind.RECALLED:
+            out.append(_emptied(event))
+        elif event.id in edited:
+            new = edited[event.id]
+            out.append(replace(event, text=new.text, photos=new.photos or event.photos, refs=new.refs or event.refs))
+        elif event.kind is EventKind.EDITED and event.target in present:
+            out.append(_emptied(event))
+        else:
+            out.append(event)
+    return out
+
+
+def _emptied(event: Event) -> Event:
+    return replace(event, text="", photos=(), refs=(), attachment=None)
+
+
+def _rules(events: Sequence[Event], dialogue: Dialogue, language: Language) -> list[str]:
+    """What is said without the model: a greeting, a kind of message or a picture that cannot be read. Each once."""
+    out = []
+    for event in events:
+        if event.kind is EventKind.ENTERED or (event.kind is EventKind.COMMAND and not event.photos):
+            out.append(dialogue.say(language, "answer.greeting"))
+        if event.attachment:
+            known = words.keys(language)
+            key = f"unsupported.{event.attachment}"
+            out.append(dialogue.say(language, key if key in known else "unsupported.other"))
+        out += [dialogue.say(language, f"photo.{fault}") for fault in event.faults]
+    return list(dict.fromkeys(out))
+
+
+def _body(events: Sequence[Event]) -> tuple[list[str | Photo], list[str]]:
+    """Photos and words of a turn as the model reads them, and the keys of what to say about what was left out.
+
+    Photos stand before words, as the model was trained: within one turn nothing was computed yet.
+    """
+    spoken = [e for e in events if e.kind in (EventKind.MESSAGE, EventKind.EDITED, EventKind.CHOICE)]
+    photos = [photo for event in spoken for photo in event.photos]
+    text = "\n".join(event.text.strip() for event in spoken if event.text.strip())
+    cut = []
+    if len(photos) > MOST_PHOTOS:
+        cut.append("photo.too_many")
+    if len(text) > MOST_WORDS:
+        cut.append("answer.too_long")
+    body: list[str | Photo] = [*photos[:MOST_PHOTOS]]
+    if text:
+        body.append(text[:MOST_WORDS])
+    return body, cut
