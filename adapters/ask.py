@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +29,8 @@ from bot.ports import Accept, Capabilities, Finding, Outgoing, PhotoStore, Store
 _LOOK = 0.5
 _MOST_PHOTOS = 9
 
+Forget = Callable[[], Awaitable[None]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
@@ -43,11 +45,12 @@ class AskAdapter:
     name = "ask"
     capabilities = Capabilities()
 
-    def __init__(self, store: Store, photos: PhotoStore, *, token: str, max_body: int) -> None:
+    def __init__(self, store: Store, photos: PhotoStore, *, token: str, max_body: int, forget: Forget) -> None:
         self._store = store
         self._photos = photos
         self._token = token
         self._max_body = max_body
+        self._forget = forget
         self._accept: Accept | None = None
         self._opened = asyncio.Event()
         self._waiting: dict[str, asyncio.Future[Outgoing]] = {}
@@ -113,11 +116,25 @@ class AskAdapter:
     # ------------------------------------------------------------------ the channel
 
     def mounts(self) -> Sequence[tuple[str, Any]]:
-        return [("/ask", Starlette(routes=[Route("/", self._post, methods=["POST"])]))]
+        routes = [
+            Route("/", self._post, methods=["POST"]),
+            Route("/forget", self._post_forget, methods=["POST"]),
+        ]
+        return [("/ask", Starlette(routes=routes))]
+
+    def _known(self, request: Request) -> bool:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return secrets.compare_digest(given.encode(), self._token.encode())
+
+    async def _post_forget(self, request: Request) -> Response:
+        """A command beside this bot erased a customer: the model lets go of him too."""
+        if not self._known(request):
+            return JSONResponse({"error": "the token is not this bot's"}, status_code=403)
+        await self._forget()
+        return JSONResponse({"forgotten": True})
 
     async def _post(self, request: Request) -> Response:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not secrets.compare_digest(given.encode(), self._token.encode()):
+        if not self._known(request):
             return JSONResponse({"error": "the token is not this bot's"}, status_code=403)
         body = bytearray()
         async for part in request.stream():

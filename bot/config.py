@@ -49,8 +49,6 @@ class Shop(_Section):
 class Storage(_Section):
     url: str = "sqlite:///data/bot.db"
     photos: str = "data/photos"
-    #: Days until a customer's conversation and photos are removed; 0 keeps them.
-    retention_days: int = Field(180, ge=0)
 
     @field_validator("url")
     @classmethod

@@ -51,6 +51,8 @@ class Voice:
 
     shop: str
     contact: str
+    #: Says that a machine speaks; empty when the shop wants none.
+    label: str
     #: The language that the shop's data and prompt are written in.
     language: Language
     system: Message
@@ -100,6 +102,14 @@ class Dialogue:
         self._facts = facts
         self._store = store
         self._voice = voice
+
+    async def warm(self, photos: Sequence[Photo]) -> None:
+        """Has the model look at photos whose words are still being typed."""
+        await self._engine.warm(self._voice.system, photos)
+
+    def label(self, text: str) -> str:
+        """The text with the label that says who speaks, for channels that do not show it themselves."""
+        return f"【{self._voice.label}】{text}" if self._voice.label else text
 
     def say(self, language: Language, key: str, **values: object) -> str:
         return words.say(language, key, **{"contact": self._voice.contact, "shop": self._voice.shop, **values})

@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 
 from bot import words
 from bot.dialogue import MOST_PHOTOS, MOST_WORDS, Dialogue, Outcome
-from bot.errors import BotError, EngineError, PhotoError, TryLater
+from bot.errors import EngineError, PhotoError, StorageError, TryLater
 from bot.log import following
 from bot.model import Action, Answer, Conversation, Customer, Event, EventKind, Exchange, Language, Photo, Reply, Trace
 from bot.outbox import Outbox
-from bot.ports import Adapter, Engine, Estimate, Mark, Outgoing, PhotoStore, Store
+from bot.ports import Adapter, Estimate, Mark, Outgoing, PhotoStore, Store
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 _SIGN_OF_LIFE = 4.0
 #: Pauses before an answer that the engine failed on is tried again, and before a photo is asked for again.
 _RETRIES = (1.0, 5.0)
+#: Pause while the store is away.
+_AWAY = 5.0
 
 _ENDS = (*"。！？!?~～", "吗", "呢", "么", "谢谢", "thanks", "thank you")
 
@@ -65,7 +67,6 @@ class Intake:
         self,
         store: Store,
         photos: PhotoStore,
-        engine: Engine,
         adapters: Mapping[str, Adapter],
         dialogue: Callable[[Customer], Dialogue],
         outbox: Outbox,
@@ -76,7 +77,6 @@ class Intake:
     ) -> None:
         self._store = store
         self._photos = photos
-        self._engine = engine
         self._adapters = adapters
         self._dialogue = dialogue
         self._outbox = outbox
@@ -84,6 +84,11 @@ class Intake:
         self._answers = answers
         self._language = language
         self._customers: dict[Customer, _Customer] = {}
+        self._opened = asyncio.Event()
+
+    def open(self) -> None:
+        """The model is there: what was accepted meanwhile is answered now."""
+        self._opened.set()
 
     async def accept(self, events: Sequence[Event], mark: Mark | None = None) -> None:
         """Commits events and the platform's mark together; answering begins behind it."""
@@ -127,28 +132,37 @@ class Intake:
         assert place.news is not None
         try:
             await self._outbox.send(unsent)
+            await self._opened.wait()
             while customer.channel in self._adapters:
                 place.news.clear()
-                if events := await self._store.events(customer):
-                    events = await self._burst(customer, place, events)
-                    with following(events[0].id):
-                        await self._turn(customer, place, events)
-                elif not place.news.is_set():
-                    break
-        except BotError:
-            # Storage is away, say: nothing is lost, the next event or start goes on from the store.
-            log.exception("a turn of channel %s was put off", customer.channel)
+                try:
+                    if events := await self._store.events(customer):
+                        with following(events[0].id):
+                            await self._turn(customer, place, await self._burst(customer, place, events))
+                    elif not place.news.is_set():
+                        break
+                except StorageError as exc:
+                    # Nothing is lost: what is not done is found again when the store is back.
+                    log.warning("a turn of channel %s is put off: %s", customer.channel, exc)
+                    await asyncio.sleep(_AWAY)
         finally:
             del self._customers[customer]
 
     async def _burst(self, customer: Customer, place: _Customer, events: list[Event]) -> list[Event]:
-        """Waits for the rest of a burst, no longer than ``merge_s`` after its newest piece."""
+        """Waits for the rest of a burst, no longer than ``merge_s`` after its newest piece.
+
+        Photos are fetched and looked at meanwhile: a customer who types behind his photo finds it seen already.
+        """
         assert place.news is not None
+        adapter, dialogue = self._adapters[customer.channel], self._dialogue(customer)
         while True:
+            events = [await self._fetched(adapter, event) for event in events]
             age = max(0.0, (datetime.now(UTC) - events[-1].at).total_seconds())
             left = patience(events, self._merge_s) - age
             if left <= 0:
                 return events
+            if photos := [photo for event in events for photo in event.photos]:
+                await dialogue.warm(photos[:MOST_PHOTOS])
             try:
                 await asyncio.wait_for(place.news.wait(), left)
             except TimeoutError:
@@ -157,8 +171,7 @@ class Intake:
             events = await self._store.events(customer)
 
     async def _turn(self, customer: Customer, place: _Customer, events: list[Event]) -> None:
-        adapter = self._adapters[customer.channel]
-        events = [await self._fetched(adapter, event) for event in _current(events)]
+        adapter, dialogue = self._adapters[customer.channel], self._dialogue(customer)
         said = " ".join(event.text for event in events)
         hint = next((event.language for event in reversed(events) if event.language), None)
         conversation = await self._store.conversation(
@@ -168,27 +181,44 @@ class Intake:
         replies: list[tuple[Reply, Trace]] = []
         exchanges: Sequence[Exchange] = ()
         if self._answers and conversation.holder == "bot":
-            dialogue = self._dialogue(customer)
-            rules = _rules(events, dialogue, language)
-            body, cut = _body(events)
-            rules += [dialogue.say(language, key, n=MOST_PHOTOS) for key in cut]
-            route = events[-1].route
-            outcome = None
-            if body:
-                outcome = await self._answer(adapter, dialogue, place, conversation, body, route, language)
-                exchanges = outcome.exchanges
-            text = "\n".join([*rules, *([outcome.text] if outcome else [])])
-            if text:
+            outcome = await self._outcome(adapter, dialogue, place, conversation, _current(events), language)
+            if outcome.text:
+                shown = outcome.text if adapter.capabilities.shows_label else dialogue.label(outcome.text)
                 reply = Reply(
                     customer=customer,
-                    text=text,
-                    route=route,
-                    offers=outcome.offers if outcome else (),
-                    source=outcome.source if outcome else "rule",
+                    text=shown,
+                    route=events[-1].route,
+                    offers=outcome.offers,
+                    source=outcome.source,
                 )
-                replies = [(reply, outcome.trace if outcome else Trace())]
-        outgoing = await self._store.finish(conversation, events, exchanges, replies)
-        await self._outbox.send(outgoing)
+                replies.append((reply, outcome.trace))
+            exchanges = outcome.exchanges
+        await self._outbox.send(await self._store.finish(conversation, events, exchanges, replies))
+
+    async def _outcome(
+        self,
+        adapter: Adapter,
+        dialogue: Dialogue,
+        place: _Customer,
+        conversation: Conversation,
+        events: Sequence[Event],
+        language: Language,
+    ) -> Outcome:
+        """What a turn's events lead to: sentences by rule, then the answer to what is left."""
+        rules = _rules(events, dialogue, language)
+        body, cut = _body(events)
+        rules += [dialogue.say(language, key, n=MOST_PHOTOS) for key in cut]
+        if not body:
+            return Outcome(text="\n".join(rules), source="rule", trace=Trace())
+        try:
+            outcome = await self._answer(adapter, dialogue, place, conversation, body, events[-1].route, language)
+        except StorageError:
+            raise
+        except Exception:
+            # A defect of ours: the customer is not left in silence, and the turn does not come back for ever.
+            log.exception("a turn failed")
+            outcome = _unwritten(body, dialogue.say(language, "answer.broke"))
+        return replace(outcome, text="\n".join([*rules, outcome.text]))
 
     async def _fetched(self, adapter: Adapter, event: Event) -> Event:
         """The event with its photos in the store, or with the reasons why not."""
@@ -232,7 +262,8 @@ class Intake:
         async def show(text: str) -> None:
             place.shown = text
             if adapter.capabilities.preview:
-                await adapter.preview(customer, route, text)
+                labelled = text if adapter.capabilities.shows_label else dialogue.label(text)
+                await adapter.preview(customer, route, labelled)
 
         async def tell(text: str, estimate: Estimate) -> None:
             until = datetime.now(UTC) + timedelta(seconds=estimate.whole_s)
@@ -252,6 +283,7 @@ class Intake:
                 try:
                     return await place.answering
                 except EngineError as exc:
+                    place.shown = ""
                     log.warning("the engine failed: %s", exc)
                     if pause is None:
                         break

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 #: Longest pause between two tries, in seconds.
 _LONGEST = 60.0
+#: Seconds that a send under way gets when the bot is stopped.
+_FINISH = 5.0
 
 
 class Outbox:
@@ -36,17 +38,29 @@ class Outbox:
     async def _deliver(self, adapter: Adapter, outgoing: Outgoing) -> None:
         pause = 1.0
         while True:
+            # What is being sent when the bot is stopped is finished and marked: cut off, it would be sent twice.
+            attempt = asyncio.create_task(self._attempt(adapter, outgoing))
             try:
-                await adapter.send(outgoing)
-            except TryLater as exc:
-                pause = min(_LONGEST, max(pause * 2, exc.seconds))
-                log.info("reply %d: %s; again in %.0f s", outgoing.id, exc, pause)
-                # Jitter: many replies that met the same outage do not come back in one wave.
-                await asyncio.sleep(pause * random.uniform(0.9, 1.1) if exc.seconds < pause else exc.seconds)
-            except SendError as exc:
-                log.warning("reply %d was not delivered: %s", outgoing.id, exc)
-                await self._store.sent(outgoing.id, error=f"{type(exc).__name__}: {exc}")
+                wait_s = await asyncio.shield(attempt)
+            except asyncio.CancelledError:
+                await asyncio.wait({attempt}, timeout=_FINISH)
+                raise
+            if wait_s is None:
                 return
-            else:
-                await self._store.sent(outgoing.id)
-                return
+            pause = min(_LONGEST, pause * 2)
+            # Jitter: many replies that met the same outage do not come back in one wave.
+            await asyncio.sleep(max(wait_s, pause * random.uniform(0.8, 1.2)))
+
+    async def _attempt(self, adapter: Adapter, outgoing: Outgoing) -> float | None:
+        """One try; the seconds to wait before the next, or ``None`` when there is none."""
+        try:
+            await adapter.send(outgoing)
+        except TryLater as exc:
+            log.info("reply %d: %s", outgoing.id, exc)
+            return exc.seconds
+        except SendError as exc:
+            log.warning("reply %d was not delivered: %s", outgoing.id, exc)
+            await self._store.sent(outgoing.id, error=f"{type(exc).__name__}: {exc}")
+        else:
+            await self._store.sent(outgoing.id)
+        return None

@@ -318,6 +318,8 @@ class Capabilities:
     text_unit: Literal["utf16", "utf8"] = "utf16"
     #: Whether the page itself adds the line when an estimate is passed.
     shows_estimate: bool = False
+    #: Whether the channel keeps the AI label in sight; else every reply of the bot begins with it.
+    shows_label: bool = False
 
 
 Accept = Callable[[Sequence[Event], Mark | None], Awaitable[None]]

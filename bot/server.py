@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,8 +15,6 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from bot.errors import ConfigError
-
-log = logging.getLogger(__name__)
 
 #: Seconds that open connections get at the end.
 _GRACE = 3
@@ -46,13 +44,29 @@ def build(mounts: Sequence[tuple[str, Any]], not_ready: Callable[[], dict[str, s
     return Starlette(routes=routes)
 
 
+@contextlib.contextmanager
+def bound(host: str, port: int) -> Iterator[socket.socket]:
+    """The server's socket, bound before anything else starts. Raises :class:`ConfigError` when the port is taken."""
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(512)
+    except OSError as exc:
+        sock.close()
+        raise ConfigError(
+            f"web.port: {host}:{port} cannot be used ({exc.strerror}); is the bot running already? "
+            "Set another port in [web], or stop what listens there"
+        ) from exc
+    with sock:
+        yield sock
+
+
 @contextlib.asynccontextmanager
-async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
-    """Serves while the block runs; gives the port that was bound. Raises :class:`ConfigError` when it is taken."""
+async def serving(app: Starlette, sock: socket.socket) -> AsyncIterator[None]:
+    """Serves while the block runs. Open connections get a few seconds at the end."""
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -61,30 +75,10 @@ async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
         timeout_graceful_shutdown=_GRACE,
         lifespan="off",
     )
-    try:
-        sock = _bind(host, port)
-    except OSError as exc:
-        raise ConfigError(
-            f"web.port: {host}:{port} cannot be used ({exc.strerror}); is the bot running already? "
-            "Set another port in [web], or stop what listens there"
-        ) from exc
     server = _Uvicorn(config)
     task = asyncio.create_task(server.serve(sockets=[sock]))
     try:
-        yield int(sock.getsockname()[1])
+        yield
     finally:
         server.should_exit = True
         await task
-        sock.close()
-
-
-def _bind(host: str, port: int) -> Any:
-    import socket
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((host, port))
-    sock.listen(512)
-    sock.setblocking(False)
-    return sock

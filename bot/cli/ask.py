@@ -1,0 +1,142 @@
+"""``ask``: one customer message through the whole house."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.cli import app
+from bot.cli.common import document, load
+from bot.config import Config
+from bot.errors import BotError
+
+Ask = Callable[[str, str, list[bytes]], Awaitable[dict[str, Any]]]
+
+#: Seconds that an answer may take before the running bot is given up.
+_LONGEST = 600.0
+
+
+@app.command(epilog='Example: python -m bot ask --photo cup.jpg "有破损吗？"')
+def ask(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="What the customer says; may be empty when there is a photo.")] = "",
+    photo: Annotated[list[Path] | None, typer.Option(help="A photo; give it several times for several.")] = None,
+    customer: Annotated[str, typer.Option(help="Who asks: his history is kept under this name.")] = "me",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help='Questions from stdin, {"customer","text","photos":[path]} a line.')
+    ] = False,
+) -> None:
+    """Asks as a customer would. Speaks to the running bot where there is one, else loads the model for this one."""
+    config, root = load(context)
+    if jsonl:
+        asyncio.run(_each(config, root))
+        return
+    photos = [_read(path) for path in photo or []]
+    if not text and not photos:
+        raise typer.BadParameter("say something, or give a --photo")
+    answer = asyncio.run(_one(config, root, customer, text, photos))
+    if as_json:
+        document(answer)
+    else:
+        _show(answer)
+
+
+async def _one(config: Config, root: Path, customer: str, text: str, photos: list[bytes]) -> dict[str, Any]:
+    async with _asking(config, root) as ask_:
+        return await ask_(customer, text, photos)
+
+
+async def _each(config: Config, root: Path) -> None:
+    async with _asking(config, root) as ask_:
+        number = 0
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            number += 1
+            if not line.strip():
+                continue
+            try:
+                raw = json.loads(line)
+                photos = [_read(Path(path)) for path in raw.get("photos", [])]
+                answer = await ask_(str(raw.get("customer", "me")), str(raw.get("text", "")), photos)
+            except (ValueError, AttributeError, TypeError) as exc:
+                answer = {"error": f'line {number} is not {{"customer","text","photos"}}: {exc}'}
+            except BotError as exc:
+                answer = {"error": str(exc)}
+            document(answer)
+            sys.stdout.flush()
+
+
+@asynccontextmanager
+async def _asking(config: Config, root: Path) -> AsyncIterator[Ask]:
+    """How to ask: by the running bot's door, or with a house of our own."""
+    from bot.app import Place, door_of
+
+    if (door := door_of(Place.of(config, root))) is not None:
+        yield _by_door(door)
+        return
+    from adapters.ask import Question
+    from bot.app import asking
+
+    async with asking(config, Place.of(config, root)) as adapter:
+
+        async def own(customer: str, text: str, photos: list[bytes]) -> dict[str, Any]:
+            return await adapter.ask(Question(customer=customer, text=text, photos=tuple(photos)))
+
+        yield own
+
+
+def _by_door(door: Any) -> Ask:
+    async def by_door(customer: str, text: str, photos: list[bytes]) -> dict[str, Any]:
+        import httpx
+
+        body = {"customer": customer, "text": text, "photos": [base64.b64encode(p).decode() for p in photos]}
+        try:
+            async with httpx.AsyncClient(timeout=_LONGEST, trust_env=False) as client:
+                response = await client.post(
+                    f"http://127.0.0.1:{door['port']}/ask/",
+                    json=body,
+                    headers={"Authorization": f"Bearer {door['token']}"},
+                )
+        except httpx.HTTPError as exc:
+            raise BotError(f"the running bot did not answer ({type(exc).__name__}); its log says why") from exc
+        try:
+            answer: dict[str, Any] = response.json()
+        except ValueError as exc:
+            raise BotError(f"the running bot answered with status {response.status_code}; its log says why") from exc
+        if response.is_error:
+            raise BotError(str(answer.get("error", response.status_code)))
+        return answer
+
+    return by_door
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise BotError(f"{path}: cannot be read ({exc.strerror})") from exc
+
+
+def _show(answer: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    if answer.get("notice"):
+        console.print(answer["notice"], style="dim", markup=False)
+    console.print(answer["reply"] or "(a person speaks with this customer: the bot is silent)", markup=False)
+    if "timings" in answer:
+        t, n = answer["timings"], answer["tokens"]
+        console.print(
+            f"first word {t['first_token_s']:.2f} s · whole {t['total_s']:.2f} s · "
+            f"photo {t['image_s'] * 1000:.0f} ms · reused {n['reused']} of {n['prompt']} tokens · {answer['source']} · {answer['model'] or 'no model'}",
+            style="dim",
+            markup=False,
+        )

@@ -1,0 +1,95 @@
+"""``db``: migrations, integrity, copies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.cli import app
+from bot.cli.common import document, load
+
+db = typer.Typer(help="The database: migrations, integrity, copies.", no_args_is_help=True)
+app.add_typer(db, name="db")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+@db.command()
+def upgrade(context: typer.Context) -> None:
+    """Brings the database to this version; a copy is made first. ``run`` does it by itself."""
+    from bot.app import Place
+    from storage.schema import migrate
+
+    config, root = load(context)
+    place = Place.of(config, root)
+    place.database.parent.mkdir(parents=True, exist_ok=True)
+    copy = migrate(place.url, place.copies)
+    typer.echo(f"up to date; the copy of before is {copy}" if copy else "up to date; nothing was to be done")
+
+
+@db.command()
+def check(context: typer.Context, as_json: Json = False) -> None:
+    """Integrity, drift from the program's tables, photos that are missing."""
+    from storage.checks import check as checked
+
+    from bot.app import Place
+
+    config, root = load(context)
+    place = Place.of(config, root)
+    found = checked(place.url, place.photos)
+    if as_json:
+        document([{"ok": f.ok, "what": f.what, "fix": f.fix} for f in found])
+    else:
+        for finding in found:
+            typer.echo(f"{'✓' if finding.ok else '✗'} {finding.what}{'' if finding.ok else ' → ' + finding.fix}")
+    raise typer.Exit(0 if all(f.ok for f in found) else 1)
+
+
+@db.command()
+def backup(context: typer.Context, file: Annotated[Path, typer.Argument(help="Where the copy goes.")]) -> None:
+    """One file with a consistent copy of database and photos; the bot may run meanwhile."""
+    from storage.copies import backup as save
+
+    from bot.app import Place
+
+    config, root = load(context)
+    place = Place.of(config, root)
+    with _bar("copying") as progress:
+        save(place.url, place.photos, file, progress)
+    typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+
+
+@db.command()
+def restore(context: typer.Context, file: Annotated[Path, typer.Argument(help="A file made by «backup».")]) -> None:
+    """Puts a copy in place; what was there is moved aside, not deleted. The bot must not run."""
+    from storage.copies import restore as put_back
+
+    from bot.app import Place
+    from storage.lock import RunLock
+
+    config, root = load(context)
+    place = Place.of(config, root)
+    place.database.parent.mkdir(parents=True, exist_ok=True)
+    with RunLock(place.lock):
+        aside = put_back(file, place.url, place.photos, in_use=False)
+    typer.echo("restored" + (f"; what was there before: {', '.join(str(p) for p in aside)}" if aside else ""))
+
+
+class _bar:  # noqa: N801 - reads as the context manager that it is
+    """A progress bar at a terminal, nothing elsewhere; called with (done, total)."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+
+    def __enter__(self) -> Any:
+        from rich.progress import Progress
+
+        self._progress = Progress(transient=True)
+        self._progress.start()
+        task = self._progress.add_task(self._title, total=None)
+        return lambda done, total: self._progress.update(task, completed=done, total=total)
+
+    def __exit__(self, *exc: object) -> None:
+        self._progress.stop()

@@ -1,0 +1,70 @@
+"""``run``: the whole bot, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+
+import typer
+
+from bot.cli import app
+from bot.cli.common import load
+from bot.config import Config
+
+
+@app.command()
+def run(context: typer.Context) -> None:
+    """Runs the bot: channels, answers and the web page. Ctrl-C (or SIGTERM) stops it; nothing is lost."""
+    config, root = load(context)
+    asyncio.run(_run(config, root))
+
+
+async def _run(config: Config, root: Path) -> None:
+    from bot.app import Place, running
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        # A second signal ends the process at once, the ordinary way.
+        loop.add_signal_handler(name, _stop, loop, stop)
+    starting = asyncio.current_task()
+    assert starting is not None
+    watcher = asyncio.create_task(_interrupt(stop, starting))
+    try:
+        async with running(config, Place.of(config, root)) as (house, port):
+            _hello(config, house.brain.files.row.title, house.brain.files.row.note("zh"), port)
+            await stop.wait()
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+    finally:
+        watcher.cancel()
+
+
+def _stop(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    stop.set()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(name)
+
+
+async def _interrupt(stop: asyncio.Event, starting: asyncio.Task[None]) -> None:
+    """A signal during the start (a model is being loaded) ends it; later ``stop`` is awaited where it belongs."""
+    await stop.wait()
+    with contextlib.suppress(asyncio.CancelledError):
+        starting.cancel()
+
+
+def _hello(config: Config, model: str, note: str, port: int) -> None:
+    """Six lines: where, what answers and what it is good for, how to stop, what to do next."""
+    from rich.console import Console
+
+    host = "127.0.0.1" if config.web.host in {"0.0.0.0", "::"} else config.web.host  # noqa: S104
+    say = Console(highlight=False, soft_wrap=True).print
+    say(f"\n[bold]掌柜[/] 已就绪 · ready: [bold cyan]http://{host}:{port}[/]")
+    say(f"模型 · model: {model}")
+    say(f"  {note}", markup=False)
+    say("停止 · stop: Ctrl-C")
+    say("试一试 · try: 打开上面的网址，发一张照片 (open the page and send a photo)")
+    say("接下来 · next: python -m bot doctor · python -m bot model list · README.md")
