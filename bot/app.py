@@ -26,9 +26,8 @@ from bot.outbox import Outbox
 from bot.ports import Adapter, Engine, EngineInfo, Store
 
 if TYPE_CHECKING:
-    from inference.hardware import Choice
-
     from adapters.ask import AskAdapter
+    from inference.hardware import Choice
     from inference.models import Memory, ModelFiles
     from storage.photos import PhotoFiles
     from storage.store import SqlStore
@@ -95,38 +94,44 @@ class Brain:
 def choice_of(config: Config, files: ModelFiles) -> Choice:
     """What this machine does with a model: layers, threads, conversations side by side, the cost of a photo."""
     from inference import hardware
+    from inference.llama import devices
 
     wanted, row = config.inference, files.row
     return hardware.choose(
-        hardware.find(),
-        hardware.Demand(
-            weights=files.text.stat().st_size,
+        hardware.find(devices.find()),
+        hardware.Shape(
+            text=files.text.stat().st_size,
             projector=files.projector.stat().st_size,
             layers=row.layers,
-            kv_bytes_per_cell=row.kv_bytes_per_cell,
-            n_ctx=wanted.n_ctx,
+            cell=row.kv_bytes_per_cell,
         ),
-        gpu_layers=wanted.gpu_layers,
-        threads=wanted.threads,
-        parallel=wanted.parallel,
-        visual_tokens=row.visual_tokens or config.photos.visual_tokens,
+        n_ctx=wanted.n_ctx,
+        gpu_layers=_number(wanted.gpu_layers),
+        threads=_number(wanted.threads),
+        parallel=_number(wanted.parallel),
+        visual_tokens=row.visual_tokens or _number(config.photos.visual_tokens),
     )
+
+
+def _number(value: int | str) -> int | None:
+    """A setting that may be «auto»."""
+    return value if isinstance(value, int) else None
 
 
 def memory() -> Memory:
     """What this machine has for a model."""
     from inference import hardware
+    from inference.llama import devices
     from inference.models import Memory
 
-    found = hardware.find()
-    return Memory(main=found.memory, graphics=sum(device.memory for device in found.devices))
+    found = hardware.find(devices.find())
+    return Memory(main=found.memory, graphics=max((device.free for device in found.devices), default=0))
 
 
 def brain(config: Config, place: Place, read_photo: Callable[[str], bytes]) -> Brain:
     """The engine for the configured model. Raises :class:`~bot.errors.ModelError` with the way out."""
-    from inference.llama.engine import LlamaEngine
-
     from inference import models
+    from inference.llama.engine import LlamaEngine
     from inference.llama.settings import Sampling, Settings
 
     wanted = config.inference
@@ -148,7 +153,7 @@ def brain(config: Config, place: Place, read_photo: Callable[[str], bytes]) -> B
         state_dir=place.engine,
         n_ctx=wanted.n_ctx,
         threads=choice.threads,
-        gpu_layers=choice.layers,
+        gpu_layers=choice.gpu_layers,
         parallel=choice.parallel,
         visual_tokens=choice.visual_tokens,
         square=row.square,
@@ -366,13 +371,16 @@ def channels(house: House, port: int) -> dict[str, Adapter]:
         from adapters.telegram.adapter import TelegramAdapter
 
         account = telegram.shop or DEFAULT_SHOP
+        folder = house.place.root / config.shop_of(telegram.shop).knowledge
         out["telegram"] = TelegramAdapter(
             token=configuration.secret(telegram.token_env),
             account=account,
             base_url=telegram.base_url,
             base_file_url=telegram.base_file_url,
-            committed=lambda: house.store.mark("telegram", account),
+            store_mark=lambda: house.store.mark("telegram", account),
             read_photo=house.photos.read,
+            read_picture=lambda picture: (folder / picture).read_bytes(),
+            max_photo_bytes=config.photos.max_upload_bytes,
         )
     return out
 

@@ -4,21 +4,23 @@ A model invents prices, order numbers and addresses in good Chinese and good Eng
 shop to what «it» said. So every sentence is checked before it is shown, against what the shop's data said in this
 conversation (*facts*) and what the customer said himself (*words*):
 
-* a price, an amount or a discount must be in the facts – the customer's words are no proof of a price;
+* a price, an amount or a discount must be in the facts – the customer's words are no proof of a price, and where a
+  sentence speaks of money, no bare figure of his counts either («50就卖给您»);
 * any other figure, date, order or tracking number, phone number or link must be in the facts or in his words;
-* a count of what a photo shows (up to nine) and the numbering of a list are free.
+* a count of what a photo shows (up to nine), the numbering of a list and «the last 4 digits» are free.
 
-Figures count in digits of any script and in words («九十九元», «fifty yuan»). The check knows nothing of the shop.
+Figures count in whatever way they are written (:mod:`bot.numerals`). The check knows nothing of the shop.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
+
+from bot.numerals import EN_MONEY, EN_TIME, MEASURE, MONEY, OTHER, TIME, folded, plain
 
 
 class Reason(StrEnum):
@@ -30,156 +32,237 @@ class Reason(StrEnum):
     LINK = "link"
 
 
+# ------------------------------------------------------------------------------------------------ figures
+
 _FIGURE = r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
-_HAN = "零〇一二两三四五六七八九十百千万半"
-_EN_UNITS = {
-    w: n
-    for n, w in enumerate(
-        """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
-        seventeen eighteen nineteen""".split()
-    )
-} | {w: 10 * n for n, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
-_EN_SCALES = {"hundred": 100, "thousand": 1000}
-_EN = "|".join([*_EN_UNITS, *_EN_SCALES])
-
-_CURRENCY = r"元|圆|块钱|块|毛|角|rmb|cny|yuan|usd|dollars?|euros?|美元|人民币|港币"
+_SCALED = rf"({_FIGURE})(?:\s*([百千万k])(?![a-z]))?"
+_SCALES = {"百": 100, "千": 1000, "k": 1000, "万": 10_000}
+_NUMBER = re.compile(_SCALED)
+_CURRENCY = rf"{MONEY}|r(?![a-z])|美元|人民币|港币|{EN_MONEY}"
 _PRICE = re.compile(
-    rf"[¥$€£]\s*({_FIGURE})|(?:rmb|cny|usd)\s*({_FIGURE})|({_FIGURE})\s*(?:万|千)?\s*(?:{_CURRENCY}|%|折)",
-    re.IGNORECASE,
+    rf"(?:[¥$€£]|rmb|cny|usd|[满减省抵返赔补]|便宜|优惠|price is|\bcosts?)\s*{_SCALED}(?!\s*(?:{TIME}|{MEASURE}|[\d%折]))"
+    rf"|{_SCALED}\s*(?:{_CURRENCY})"
 )
-#: Han and English figures only count with a unit behind them: «一» alone is in every other sentence.
-_UNIT_HAN = r"元|圆|块钱|块|毛|角|折|天|日|小时|分钟|个工作日|工作日|周|星期|个月|年|成"
-_HAN_FIGURE = re.compile(rf"([{_HAN}]+)(?:点([零一二三四五六七八九]+))?\s*({_UNIT_HAN})")
-_EN_FIGURE = re.compile(
-    rf"\b((?:{_EN})(?:[\s-]+(?:and\s+)?(?:{_EN}))*)[\s-]*(yuan|dollars?|rmb|cny|percent|days?|hours?|weeks?|months?|years?)\b",
-    re.IGNORECASE,
+#: How long or at what hour; a stock of 2 is no proof of «2年».
+_SPANS = {
+    "minutes": r"分钟|minutes?",
+    "hours": r"个?小时|hours?|hrs?",
+    "o'clock": r"点|o'clock|[ap]\.?m\b",
+    "days": r"天|日|个?工作日|(?:working |business )?days?",
+    "weeks": r"个?星期|周|weeks?",
+    "months": r"个?月|months?",
+    "years": r"年|years?",
+}
+_SPAN = re.compile(
+    rf"({_FIGURE})(?:\s*(?:[到至~-]|to|or|、)\s*({_FIGURE}))?[\s-]*(?:"
+    + "|".join(f"({units})" for units in _SPANS.values())
+    + ")"
 )
-_MONEY_UNITS = re.compile(rf"{_CURRENCY}|折|percent|成", re.IGNORECASE)
-_NUMBER = re.compile(_FIGURE)
-#: Letters and digits in one: an order, a parcel, an article. Sizes («XL2») and names («T2») are short.
-_CODE = re.compile(r"(?=[a-z0-9-]*\d{3})(?=[a-z0-9-]*[a-z])[a-z0-9][a-z0-9-]{4,}", re.IGNORECASE)
-_PHONE = re.compile(r"\+?\d(?:[\s-]?\d){6,}")
+_DISCOUNT = re.compile(rf"({_FIGURE})\s*(折|成(?!\w)|%|percent|per cent)")
+_OF_MONEY = re.compile(
+    r"价|钱|元|块|优惠|折|卖|减|便宜|赔|退(?!换)|返|抵|运费|邮费|包邮|售|划算|[¥$€£]"
+    r"|\b(?:price|costs?|discount|refund|off|yuan|rmb|pay|sell|deal|cheap)"
+)
+#: A figure without a unit of its own, and not said to be something else («尾号4321», «身高165»).
+_BARE = re.compile(rf"(?<![\d.号码高重第])({_FIGURE})(?![\d.]*\s*(?:[a-z°]|{TIME}|{MEASURE}|{OTHER}))")
+
+_SEEN = re.compile(r"照片|图|看到|看见|photo|picture|\bsee\b|image")
+_STOCK = re.compile(r"还有|剩|库存|货|买|送|赠|减|折|满|限|\b(?:left|stock|buy|free|get|only|more)\b")
+_NOT_COUNTED = rf"(?!\s*(?:{TIME}|{MONEY}|%)|[\s-]*(?:{EN_MONEY}|{EN_TIME}))"
+_ONE_DIGIT = r"(?<![\d.,])[1-9](?![.,]?\d)"
+_COUNT = re.compile(rf"{_ONE_DIGIT}(?:\s*(?:{MEASURE})|(?=\s[a-z]{{3}}){_NOT_COUNTED})")
+_COUNT_SEEN = re.compile(rf"{_ONE_DIGIT}{_NOT_COUNTED}")
+
+_FREE = re.compile(r"后\s*4\s*位|last (?:4|four) digits|第\s*[1-9]\s*(?=[步点张个件款种条行])")
+_LIST_MARK = re.compile(r"^\s*(?:[1-9][.、)）]|[①-⑨]|[1-9]\ufe0f?\u20e3)(?!\s*(?:[①-⑳\d]|元|块|折|%|\ufe0f|\u20e3))")
+
+
+def _value(digits: str, scale: str | None = None) -> Decimal:
+    return (Decimal(digits.replace(",", "")) * _SCALES.get(scale or "", 1)).normalize()
+
+
+def _discount(value: Decimal, unit: str) -> tuple[Decimal, str]:
+    if unit in "折成":
+        return (value / 10 if value >= 10 else value), unit  # «八五折» is «8.5折»
+    return value, "%"
+
+
+def _numbers(text: str) -> set[Decimal]:
+    return {_value(m[1], m[2]) for m in _NUMBER.finditer(text)}
+
+
+def _amounts(text: str) -> tuple[set[tuple[Decimal, str]], str]:
+    """Prices and discounts, and the text without them; «八折» is no proof of «8元»."""
+    discounts = {_discount(_value(m[1]), m[2]) for m in _DISCOUNT.finditer(text)}
+    text = _DISCOUNT.sub(" ", text)
+    prices = {(_value(m[1] or m[3], m[2] or m[4]), "") for m in _PRICE.finditer(text)}
+    return discounts | prices, _PRICE.sub(" ¥ ", text)
+
+
+# ------------------------------------------------------------------------------------------------ links and codes
+
+_LABEL = r"(?:[^\W_\u3400-\u9fff]|-)"
+_TLD = (
+    "com|cn|net|org|io|co|shop|store|top|xyz|me|cc|tv|info|biz|vip|app|site|online|club|link|ly|gl|be|im|hk|tw|jp|uk|us"
+    "|eu|ru|de|fr|dev|ai|gov|edu|ltd|fun|live|pro|work|example"
+)
+_REST = r"[^\s\u3000-\u9fff\uff00-\uffef()<>\"'«»“”]*"
 _LINK = re.compile(
-    r"https?://[^\s，。！？；、）)]+|www\.[^\s，。！？；、）)]+|[\w.+-]+@[\w-]+\.[\w.-]+"
-    r"|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|cn|net|org|io|co|shop|store|top|xyz|me|cc|example)\b[^\s，。！？；、）)]*",
-    re.IGNORECASE,
+    rf"https?:/*{_REST}|www\.{_REST}|(?:{_LABEL}|[.+_])+@{_LABEL}+(?:\.{_LABEL}+)+|(?<![\w.])@[a-z]\w{{3,}}"
+    rf"|{_LABEL}+(?:\.{_LABEL}+)*\.(?:(?:{_TLD})(?!{_LABEL}|\.{_LABEL})(?:[/?#:]{_REST})?|{_LABEL}{{2,}}/{_REST})"
+    rf"|\d+\.\d+\.\d+\.\d+|{_LABEL}+\s*(?:\s\.\s?|\s?\.\s|\bdot\b|点)\s*(?:com|cn|net|org)\b"
+    r"|(?<=微信)号?[:是\s]*[a-z][\w-]{4,}"
 )
-_DATE = re.compile(
-    r"(\d{1,4}\s*年)?\s*\d{1,2}\s*月(?:\s*\d{1,2}\s*[日号])?|\d{2,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[-/]\d{1,2}(?!\d)"
-    r"|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d{1,2}\b|大后天|后天|明天|明日|下周[一二三四五六日天]?"
-    r"|今[天日](?=[^，。]*[发到送寄])|\btomorrow\b|\bnext (?:week|month|mon|tue|wed|thu|fri|sat|sun)\w*|\btonight\b",
-    re.IGNORECASE,
+#: Letters and digits in one: an order, a parcel, an article. Sizes («XL2») and measures («165cm») are none.
+_CODE = re.compile(
+    r"(?<![a-z0-9])(?!\d+(?:\.\d+)?(?:cm|mm|m|km|kg|g|ml|l|w|v|px|gb|mah|rmb|cny|yuan|元)(?![a-z0-9]))(?!(?:rmb|cny|usd)\d+(?!\w))"
+    r"(?=[a-z0-9-]*\d{3})(?=[a-z0-9-]*[a-z])[a-z0-9][a-z0-9-]{4,}"
 )
-_IN_PHOTO = re.compile(r"照片|图|看到|看见|photo|picture|see\b|image", re.IGNORECASE)
-_LIST_MARK = re.compile(r"^\s*\d{1,2}[.、)）]\s*(?=\D)")
+#: An article's number may have no digits; capitals tell it from «up-to-date».
+_SKU = re.compile(r"(?<![A-Za-z0-9-])(?=[\d-]*[A-Z])[A-Z0-9]{2,}(?:-[A-Z0-9]+){2,}(?![A-Za-z0-9-])")
+_PHONE = re.compile(r"(?<![\d.])(?=[\d\s-]*\d{3})\+?\d(?:[\s-]?\d){6,}(?![.\d])")
 
 
-def plain(text: str) -> str:
-    """The text as it is compared: compatibility forms folded («９９元»), invisible characters gone, lower case."""
-    folded = unicodedata.normalize("NFKC", text)
-    return "".join(ch for ch in folded if unicodedata.category(ch) != "Cf").lower()
+def _address(link: str) -> str:
+    return re.sub(r"^https?:/*|^www\.", "", link).rstrip(".,;:!?/")
 
 
-def _value(digits: str) -> Decimal:
-    try:
-        return Decimal(digits.replace(",", "")).normalize()
-    except InvalidOperation:
-        return Decimal("NaN")
+def _stands(code: str, text: str) -> bool:
+    """Whether a code is in the text, however it is set apart («138 0013 8000»), and not inside a longer one."""
+    inner = r"[\s-]*".join(re.escape(ch) for ch in re.sub(r"[\s-]", "", code))
+    before = r"(?<!\d)" if code[0].isdigit() else r"(?<![a-z0-9])"
+    return re.search(rf"{before}{inner}(?![a-z0-9])", text) is not None
 
 
-def _han_value(han: str, fraction: str | None) -> Decimal:
-    """«一百零五» → 105; what is not a number in order («三四») is read digit by digit."""
-    digits = {ch: n for n, ch in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-    scales = {"十": 10, "百": 100, "千": 1000}
-    if not any(ch in scales or ch == "万" for ch in han):
-        whole = Decimal("".join(str(digits.get(ch, 0)) for ch in han))
-    else:
-        total = section = current = 0
-        for ch in han:
-            if ch in scales:
-                section, current = section + (current or 1) * scales[ch], 0
-            elif ch == "万":
-                total, section, current = (total + section + current) * 10_000, 0, 0
-            else:
-                current = digits.get(ch, 0)
-        whole = Decimal(total + section + current)
-    if fraction:
-        whole += Decimal("0." + "".join(str(digits[ch]) for ch in fraction))
-    return whole.normalize()
+# ------------------------------------------------------------------------------------------------ dates
+
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTH = rf"(?P<name>{'|'.join(_MONTHS)})(?:[a-z]{{1,6}})?\.?"
+_NTH = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
+_DATES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"(?:(?P<year>\d{2,4})\s*年\s*)?(?<!\d)(?P<month>\d{1,2})\s*月(?![内后])(?:份|\s*(?P<day>\d{1,2})\s*[日号]?)?",
+        r"(?<!\d)(?P<day>\d{1,2})\s*号(?![码线楼店])",
+        r"(?<![\d/.-])(?P<year>\d{4})([-/.])(?P<month>0?[1-9]|1[0-2])\2(?P<day>[0-3]?\d)(?![\d/-])",
+        r"(?<![\d/.-])(?P<month>0?[1-9]|1[0-2])[-/](?P<day>0?[1-9]|[12]\d|3[01])"
+        rf"(?![\d/]|-\d|\s*(?:{TIME}|{EN_TIME}|{MEASURE}|{OTHER}|折))",
+        rf"\b{_MONTH}\s+{_NTH}\b(?:,?\s*(?P<year>\d{{4}}))?",
+        rf"\b{_NTH}\s+(?:of\s+)?{_MONTH}(?![a-z])(?:,?\s*(?P<year>\d{{4}}))?",
+    )
+)
+#: «今天天气不错» is no promise, «今天发货» is one.
+_PROMISED = r"(?=[^,。;]*[发到送寄达])"
+_WEEKDAYS = zip("一二三四五六日", "mon tues wednes thurs fri satur sun".split(), strict=True)
+_DAYS = tuple(
+    (name, re.compile(pattern))
+    for name, pattern in (
+        ("day before yesterday", r"前天(?!的)"),
+        ("yesterday", r"昨[天日晚]|\byesterday\b"),
+        ("today", rf"(?:今[天日晚]|本周|这周){_PROMISED}|\b(?:today|tonight|this week)\b"),
+        ("in three days", r"大后天"),
+        ("in two days", r"后天|\bday after tomorrow\b"),
+        ("tomorrow", r"明[天日早晚]|[次隔]日[达到送]?|\btomorrow\b"),
+        ("next week", r"下(?:个?星期|周)|\bnext week\b"),
+        ("next month", r"下个?月|月底|\bnext month\b"),
+        ("weekend", rf"周末{_PROMISED}|\b(?:arriv|ship|deliver|sen[dt]|com).*\bweekend\b"),
+        *((f"weekday {n}", rf"(?:周|星期|礼拜)[{han}{n}]|\b{en}days?\b") for n, (han, en) in enumerate(_WEEKDAYS, 1)),
+        ("weekday 7", r"(?:星期|礼拜)天"),
+    )
+)
 
 
-def _english_value(words: str) -> Decimal:
-    total = current = 0
-    for word in re.findall(r"[a-z]+", words.lower()):
-        if word == "hundred":
-            current = (current or 1) * 100
-        elif word == "thousand":
-            total, current = (total + (current or 1)) * 1000, 0
-        else:
-            current += _EN_UNITS.get(word, 0)
-    return Decimal(total + current).normalize()
+def _dates(text: str) -> tuple[set[str], str]:
+    """The days that a text names, each in one form whatever its spelling («11-20»), and the text without them."""
+    out: set[str] = set()
+
+    def put(m: re.Match[str]) -> str:
+        found = m.groupdict()
+        month = found.get("month") or (_MONTHS.index(found["name"]) + 1 if found.get("name") else None)
+        year, day = found.get("year"), found.get("day")
+        parts = (year, month, day) if day else (year, month, "0")
+        out.add("-".join(str(int(part)) for part in parts if part))
+        return " "
+
+    for pattern in _DATES:
+        text = pattern.sub(put, text)
+    for name, pattern in _DAYS:
+        text, times = pattern.subn(" ", text)
+        if times:
+            out.add(name)
+    return out, text
+
+
+def _wider(dates: Iterable[str]) -> frozenset[str]:
+    """Days as they may be said again: without the year, the month or the day alone."""
+    out = set(dates)
+    for date in dates:
+        *_, month, day = ["", *date.split("-")]
+        out |= {day, f"{month}-{day}", f"{month}-0"}
+    return frozenset(out)
 
 
 @dataclass(frozen=True, slots=True)
-class _Figures:
-    """What a text says in figures."""
+class _Said:
+    """What a text says that can be checked, each kind by itself: a parcel's number is no proof of a stock."""
 
-    money: frozenset[Decimal]
-    numbers: frozenset[Decimal]
-    dates: frozenset[str]
-
-
-def _figures(text: str) -> _Figures:
-    money = {_value(next(filter(None, m.groups()))) for m in _PRICE.finditer(text)}
-    numbers = {_value(n) for n in _NUMBER.findall(text)}
-    for m in _HAN_FIGURE.finditer(text):
-        if m[0] == "一块" or m[1] == "半":  # «together», «half a day»: no figure
-            continue
-        numbers.add(value := _han_value(m[1], m[2]))
-        if _MONEY_UNITS.fullmatch(m[3]):
-            money.add(value)
-    for m in _EN_FIGURE.finditer(text):
-        numbers.add(value := _english_value(m[1]))
-        if _MONEY_UNITS.fullmatch(m[2]):
-            money.add(value)
-    dates = frozenset(re.sub(r"\s", "", m[0]) for m in _DATE.finditer(text))
-    return _Figures(frozenset(money), frozenset(numbers), dates)
+    links: set[str]
+    codes: set[str]
+    dates: set[str]
+    spans: set[tuple[Decimal, str]]
+    amounts: set[tuple[Decimal, str]]
+    #: Figures that are none of these; amounts count too, since a price may be said again without its unit.
+    numbers: set[Decimal]
+    #: The text without all of them but bare numbers.
+    rest: str
 
 
-def _digits(text: str) -> str:
-    return re.sub(r"[\s-]", "", text)
+def _said(text: str) -> _Said:
+    links = {_address(m[0]) for m in _LINK.finditer(text)}
+    dates, text = _dates(_LINK.sub(" ", text))
+    codes: set[str] = set()
+    for pattern in (_CODE, _PHONE):
+        codes.update(pattern.findall(text))
+        text = pattern.sub(" ", text)
+    spans: set[tuple[Decimal, str]] = set()
+    for m in _SPAN.finditer(text):
+        unit = tuple(_SPANS)[m.lastindex - 3 if m.lastindex else 0]
+        spans.update((_value(figure), unit) for figure in m.groups()[:2] if figure)
+    text = _SPAN.sub(" ", text)
+    amounts, rest = _amounts(text)
+    return _Said(links, codes, dates, spans, amounts, _numbers(text), rest)
 
 
 class Guard:
     """Built once for an answer from all that may stand in it."""
 
     def __init__(self, facts: Iterable[str], words: Iterable[str]) -> None:
-        self._facts = plain("\n".join(facts))
-        self._known = plain("\n".join([self._facts, *words]))
-        self._money = _figures(self._facts).money
-        known = _figures(self._known)
-        self._numbers, self._dates = known.numbers, known.dates
+        shop = plain("\n".join(facts))
+        self._text = plain("\n".join(words)) + "\n" + shop
+        self._shop = _said(shop)
+        self._known = _said(self._text)
+        self._dates = _wider(self._known.dates)
+        self._links = {link.split("/")[0] for link in self._known.links if "@" not in link} | self._known.links
 
     def check(self, sentence: str) -> Reason | None:
         """Why a sentence may not be shown, or ``None``."""
-        text = plain(sentence)
-        for link in _LINK.findall(text):
-            if link.rstrip(".,") not in self._known:
-                return Reason.LINK
-        text = _LINK.sub(" ", text)
-        for code in _CODE.findall(text):
-            if code not in self._known:
-                return Reason.NUMBER
-        text = _CODE.sub(" ", text)
-        for phone in _PHONE.findall(text):
-            if _digits(phone) not in _digits(self._known):
-                return Reason.NUMBER
-        said = _figures(_LIST_MARK.sub("", text))
-        if not said.money <= self._money:
+        sentence = _LIST_MARK.sub(" ", sentence)
+        text = _FREE.sub(" ", plain(sentence))
+        said = _said(text)
+        if not said.links <= self._links:
+            return Reason.LINK
+        codes = said.codes | {sku.lower() for sku in _SKU.findall(folded(sentence))}
+        if not all(_stands(code, self._text) for code in codes):
+            return Reason.NUMBER
+        if not said.amounts <= self._shop.amounts:
+            return Reason.PRICE
+        bare = {_value(n) for n in _BARE.findall(said.rest)} if _OF_MONEY.search(said.rest) else set()
+        if not bare <= self._shop.numbers:
             return Reason.PRICE
         if not said.dates <= self._dates:
             return Reason.DATE
-        strange = said.numbers - self._numbers
-        if _IN_PHOTO.search(text):
-            strange -= {Decimal(n) for n in range(1, 10)}
+        counted = said.rest
+        if not _STOCK.search(counted):
+            counted = (_COUNT_SEEN if _SEEN.search(counted) else _COUNT).sub(" ", counted)
+        strange = not said.spans <= self._known.spans or not _numbers(counted) <= self._known.numbers
         return Reason.NUMBER if strange else None

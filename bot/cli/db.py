@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -32,9 +34,8 @@ def upgrade(context: typer.Context) -> None:
 @db.command()
 def check(context: typer.Context, as_json: Json = False) -> None:
     """Integrity, drift from the program's tables, photos that are missing."""
-    from storage.checks import check as checked
-
     from bot.app import Place
+    from storage.health import check as checked
 
     config, root = load(context)
     place = Place.of(config, root)
@@ -50,9 +51,8 @@ def check(context: typer.Context, as_json: Json = False) -> None:
 @db.command()
 def backup(context: typer.Context, file: Annotated[Path, typer.Argument(help="Where the copy goes.")]) -> None:
     """One file with a consistent copy of database and photos; the bot may run meanwhile."""
-    from storage.copies import backup as save
-
     from bot.app import Place
+    from storage.copies import backup as save
 
     config, root = load(context)
     place = Place.of(config, root)
@@ -64,32 +64,25 @@ def backup(context: typer.Context, file: Annotated[Path, typer.Argument(help="Wh
 @db.command()
 def restore(context: typer.Context, file: Annotated[Path, typer.Argument(help="A file made by «backup».")]) -> None:
     """Puts a copy in place; what was there is moved aside, not deleted. The bot must not run."""
-    from storage.copies import restore as put_back
-
     from bot.app import Place
+    from storage.copies import restore as put_back
     from storage.lock import RunLock
 
     config, root = load(context)
     place = Place.of(config, root)
     place.database.parent.mkdir(parents=True, exist_ok=True)
-    with RunLock(place.lock):
-        aside = put_back(file, place.url, place.photos, in_use=False)
-    typer.echo("restored" + (f"; what was there before: {', '.join(str(p) for p in aside)}" if aside else ""))
+    with RunLock(place.lock), _bar("restoring") as progress:
+        restored = put_back(file, place.url, place.photos, in_use=False, progress=progress)
+    typer.echo("restored" + "".join(f"; what was there before: {path}" for path in restored.aside))
+    if restored.erased_again:
+        typer.echo(f"{restored.erased_again} customers who were erased after the copy was made were erased again")
 
 
-class _bar:  # noqa: N801 - reads as the context manager that it is
+@contextmanager
+def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar at a terminal, nothing elsewhere; called with (done, total)."""
+    from rich.progress import Progress
 
-    def __init__(self, title: str) -> None:
-        self._title = title
-
-    def __enter__(self) -> Any:
-        from rich.progress import Progress
-
-        self._progress = Progress(transient=True)
-        self._progress.start()
-        task = self._progress.add_task(self._title, total=None)
-        return lambda done, total: self._progress.update(task, completed=done, total=total)
-
-    def __exit__(self, *exc: object) -> None:
-        self._progress.stop()
+    with Progress(transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -56,9 +56,8 @@ async def _parts(config: Config, root: Path) -> dict[str, list[Finding]]:
 
 
 def _storage(config: Config, root: Path) -> list[Finding]:
-    from storage.checks import check
-
     from bot.app import Place
+    from storage.health import check
 
     place = Place.of(config, root)
     out = []
