@@ -43,7 +43,7 @@ class AskAdapter:
     """Implements :class:`~bot.ports.Adapter`."""
 
     name = "ask"
-    capabilities = Capabilities()
+    capabilities = Capabilities(shows_label=True)
 
     def __init__(self, store: Store, photos: PhotoStore, *, token: str, max_body: int, forget: Forget) -> None:
         self._store = store

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from bot.numerals import EN_MONEY, EN_TIME, MEASURE, MONEY, OTHER, TIME, folded, plain
 
@@ -40,7 +41,8 @@ _SCALES = {"百": 100, "千": 1000, "k": 1000, "万": 10_000}
 _NUMBER = re.compile(_SCALED)
 _CURRENCY = rf"{MONEY}|r(?![a-z])|美元|人民币|港币|{EN_MONEY}"
 _PRICE = re.compile(
-    rf"(?:[¥$€£]|rmb|cny|usd|[满减省抵返赔补]|便宜|优惠|price is|\bcosts?)\s*{_SCALED}(?!\s*(?:{TIME}|{MEASURE}|[\d%折]))"
+    r"(?:[¥$€£]|rmb|cny|usd|[满减省抵返赔补]|便宜|优惠|price is|\bcosts?)\s*"
+    rf"{_SCALED}(?!\s*(?:{TIME}|{MEASURE}|[\d%折]))"
     rf"|{_SCALED}\s*(?:{_CURRENCY})"
 )
 #: How long or at what hour; a stock of 2 is no proof of «2年».
@@ -73,7 +75,7 @@ _ONE_DIGIT = r"(?<![\d.,])[1-9](?![.,]?\d)"
 _COUNT = re.compile(rf"{_ONE_DIGIT}(?:\s*(?:{MEASURE})|(?=\s[a-z]{{3}}){_NOT_COUNTED})")
 _COUNT_SEEN = re.compile(rf"{_ONE_DIGIT}{_NOT_COUNTED}")
 
-_FREE = re.compile(r"后\s*4\s*位|last (?:4|four) digits|第\s*[1-9]\s*(?=[步点张个件款种条行])")
+_FREE = re.compile(r"后\s*[4四]\s*位|last (?:4|four) digits|第\s*[1-9]\s*(?=[步点张个件款种条行])", re.IGNORECASE)
 _LIST_MARK = re.compile(r"^\s*(?:[1-9][.、)）]|[①-⑨]|[1-9]\ufe0f?\u20e3)(?!\s*(?:[①-⑳\d]|元|块|折|%|\ufe0f|\u20e3))")
 
 
@@ -145,8 +147,10 @@ _DATES = tuple(
         r"(?:(?P<year>\d{2,4})\s*年\s*)?(?<!\d)(?P<month>\d{1,2})\s*月(?![内后])(?:份|\s*(?P<day>\d{1,2})\s*[日号]?)?",
         r"(?<!\d)(?P<day>\d{1,2})\s*号(?![码线楼店])",
         r"(?<![\d/.-])(?P<year>\d{4})([-/.])(?P<month>0?[1-9]|1[0-2])\2(?P<day>[0-3]?\d)(?![\d/-])",
-        r"(?<![\d/.-])(?P<month>0?[1-9]|1[0-2])[-/](?P<day>0?[1-9]|[12]\d|3[01])"
-        rf"(?![\d/]|-\d|\s*(?:{TIME}|{EN_TIME}|{MEASURE}|{OTHER}|折))",
+        (
+            r"(?<![\d/.-])(?P<month>0?[1-9]|1[0-2])[-/](?P<day>0?[1-9]|[12]\d|3[01])"
+            rf"(?![\d/]|-\d|\s*(?:{TIME}|{EN_TIME}|{MEASURE}|{OTHER}|折))"
+        ),
         rf"\b{_MONTH}\s+{_NTH}\b(?:,?\s*(?P<year>\d{{4}}))?",
         rf"\b{_NTH}\s+(?:of\s+)?{_MONTH}(?![a-z])(?:,?\s*(?P<year>\d{{4}}))?",
     )
@@ -195,8 +199,9 @@ def _dates(text: str) -> tuple[set[str], str]:
 
 def _wider(dates: Iterable[str]) -> frozenset[str]:
     """Days as they may be said again: without the year, the month or the day alone."""
-    out = set(dates)
-    for date in dates:
+    known = set(dates)
+    out = set(known)
+    for date in known:
         *_, month, day = ["", *date.split("-")]
         out |= {day, f"{month}-{day}", f"{month}-0"}
     return frozenset(out)
@@ -215,9 +220,12 @@ class _Said:
     numbers: set[Decimal]
     #: The text without all of them but bare numbers.
     rest: str
+    #: The text as it is compared.
+    whole: str
 
 
 def _said(text: str) -> _Said:
+    text = whole = plain(text)
     links = {_address(m[0]) for m in _LINK.finditer(text)}
     dates, text = _dates(_LINK.sub(" ", text))
     codes: set[str] = set()
@@ -230,39 +238,46 @@ def _said(text: str) -> _Said:
         spans.update((_value(figure), unit) for figure in m.groups()[:2] if figure)
     text = _SPAN.sub(" ", text)
     amounts, rest = _amounts(text)
-    return _Said(links, codes, dates, spans, amounts, _numbers(text), rest)
+    return _Said(links, codes, dates, spans, amounts, _numbers(text), rest, whole)
+
+
+#: The shop's lines come again with every answer; customers' words are read anew and kept nowhere.
+_shop_said = lru_cache(maxsize=2048)(_said)
 
 
 class Guard:
     """Built once for an answer from all that may stand in it."""
 
     def __init__(self, facts: Iterable[str], words: Iterable[str]) -> None:
-        shop = plain("\n".join(facts))
-        self._text = plain("\n".join(words)) + "\n" + shop
-        self._shop = _said(shop)
-        self._known = _said(self._text)
-        self._dates = _wider(self._known.dates)
-        self._links = {link.split("/")[0] for link in self._known.links if "@" not in link} | self._known.links
+        shop = [_shop_said(line) for text in facts for line in text.split("\n")]
+        known = [*shop, *map(_said, words)]
+        self._text = "\n".join(said.whole for said in known)
+        self._amounts = {amount for said in shop for amount in said.amounts}
+        self._of_shop = {number for said in shop for number in said.numbers}
+        self._numbers = {number for said in known for number in said.numbers}
+        self._spans = {span for said in known for span in said.spans}
+        self._dates = _wider(date for said in known for date in said.dates)
+        links = {link for said in known for link in said.links}
+        self._links = links | {link.split("/")[0] for link in links if "@" not in link}
 
     def check(self, sentence: str) -> Reason | None:
         """Why a sentence may not be shown, or ``None``."""
         sentence = _LIST_MARK.sub(" ", sentence)
-        text = _FREE.sub(" ", plain(sentence))
-        said = _said(text)
+        said = _said(_FREE.sub(" ", sentence))
         if not said.links <= self._links:
             return Reason.LINK
         codes = said.codes | {sku.lower() for sku in _SKU.findall(folded(sentence))}
         if not all(_stands(code, self._text) for code in codes):
             return Reason.NUMBER
-        if not said.amounts <= self._shop.amounts:
+        if not said.amounts <= self._amounts:
             return Reason.PRICE
         bare = {_value(n) for n in _BARE.findall(said.rest)} if _OF_MONEY.search(said.rest) else set()
-        if not bare <= self._shop.numbers:
+        if not bare <= self._of_shop:
             return Reason.PRICE
         if not said.dates <= self._dates:
             return Reason.DATE
         counted = said.rest
         if not _STOCK.search(counted):
             counted = (_COUNT_SEEN if _SEEN.search(counted) else _COUNT).sub(" ", counted)
-        strange = not said.spans <= self._known.spans or not _numbers(counted) <= self._known.numbers
+        strange = not said.spans <= self._spans or not _numbers(counted) <= self._numbers
         return Reason.NUMBER if strange else None

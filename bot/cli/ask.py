@@ -132,11 +132,13 @@ def _show(answer: dict[str, Any]) -> None:
     if answer.get("notice"):
         console.print(answer["notice"], style="dim", markup=False)
     console.print(answer["reply"] or "(a person speaks with this customer: the bot is silent)", markup=False)
-    if "timings" in answer:
-        t, n = answer["timings"], answer["tokens"]
-        console.print(
-            f"first word {t['first_token_s']:.2f} s · whole {t['total_s']:.2f} s · "
-            f"photo {t['image_s'] * 1000:.0f} ms · reused {n['reused']} of {n['prompt']} tokens · {answer['source']} · {answer['model'] or 'no model'}",
-            style="dim",
-            markup=False,
-        )
+    if answer.get("model"):
+        timings, tokens = answer["timings"], answer["tokens"]
+        figures = [
+            f"first word {timings['first_token_s']:.2f} s",
+            f"whole {timings['total_s']:.2f} s",
+            f"photo {timings['image_s'] * 1000:.0f} ms",
+            f"reused {tokens['reused']} of {tokens['prompt']} tokens",
+            answer["model"],
+        ]
+        console.print(" · ".join(figures), style="dim", markup=False)
