@@ -1,0 +1,103 @@
+"""Who writes: his row, his current conversation, and the photos that he sent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from bot.model import Customer, Photo
+from storage.columns import now
+from storage.dialects import insert
+from storage.tables import conversations, customers, photo_owners, photos
+
+#: Picks one customer; its parameters are those of :func:`person`.
+IS_HE = sa.and_(
+    customers.c.channel == sa.bindparam("channel"),
+    customers.c.account == sa.bindparam("account"),
+    customers.c.person == sa.bindparam("person"),
+)
+_FIND = sa.select(customers.c.id).where(IS_HE)
+#: One customer's row id, to be compared with: ``events.c.customer_id == HE``.
+HE = _FIND.scalar_subquery()
+
+_PLACE = (
+    sa.select(customers.c.id, conversations.c.id.label("conversation_id"))
+    .outerjoin_from(
+        customers,
+        conversations,
+        sa.and_(conversations.c.customer_id == customers.c.id, conversations.c.closed_at.is_(None)),
+    )
+    .where(IS_HE)
+)
+_BEGIN = sa.insert(conversations).returning(conversations.c.id)
+
+_OWNS = sa.select(photo_owners.c.sha256).where(
+    photo_owners.c.customer_id == HE, photo_owners.c.sha256 == sa.bindparam("photo")
+)
+
+
+def person(customer: Customer) -> dict[str, str]:
+    """A customer as the parameters of a statement."""
+    return {"channel": customer.channel, "account": customer.account, "person": customer.id}
+
+
+def find(connection: Connection, customer: Customer) -> int | None:
+    found: int | None = connection.execute(_FIND, person(customer)).scalar_one_or_none()
+    return found
+
+
+def keep(connection: Connection, customer: Customer) -> int:
+    """The row of a customer, made when he is new."""
+    found = find(connection, customer)
+    if found is not None:
+        return found
+    row = insert(connection, customers, keys=("channel", "account", "person"), returning="id")
+    return int(connection.execute(row, person(customer) | {"since": now()}).scalar_one())
+
+
+def place(connection: Connection, customer: Customer) -> tuple[int, int]:
+    """The customer's row and his current conversation, both made when they are not there."""
+    found = connection.execute(_PLACE, person(customer)).one_or_none()
+    customer_id = keep(connection, customer) if found is None else int(found.id)
+    if found is not None and found.conversation_id is not None:
+        return customer_id, int(found.conversation_id)
+    return customer_id, begin_conversation(connection, customer_id, None)
+
+
+def begin_conversation(connection: Connection, customer_id: int, language: str | None) -> int:
+    """A new current conversation; there must be none. Its language may be told later."""
+    row = {
+        "customer_id": customer_id,
+        "language": language,
+        "holder": "bot",
+        "head": "",
+        "folded": "",
+        "kept_from": 0,
+        "began_at": now(),
+    }
+    return int(connection.execute(_BEGIN, row).scalar_one())
+
+
+def own(connection: Connection, customer_id: int, photo: Photo, at: datetime) -> None:
+    """This customer sent this photo. A photo that is not known here yet gets a row without a file."""
+    connection.execute(
+        insert(connection, photos, keys=("sha256",)),
+        {
+            "sha256": photo.sha256,
+            "media_type": photo.media_type,
+            "width": photo.width,
+            "height": photo.height,
+            "added_at": at,
+        },
+    )
+    connection.execute(
+        insert(connection, photo_owners, keys=("customer_id", "sha256")),
+        {"customer_id": customer_id, "sha256": photo.sha256, "at": at},
+    )
+
+
+def owns(connection: Connection, customer: Customer, sha256: str) -> bool:
+    """Whether this customer sent this photo."""
+    return connection.execute(_OWNS, person(customer) | {"photo": sha256}).one_or_none() is not None

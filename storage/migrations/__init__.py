@@ -1,0 +1,1 @@
+"""Numbered, append-only: a migration that was delivered is never edited."""

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.errors import PhotoError, StorageError
+from storage import photos
+from storage.photos import PhotoFiles, path_of
+from storage.store import SqlStore
+from tests.storage.values import ANNA, BORIS, message
+
+
+@dataclass
+class Picture:
+    jpeg: bytes
+    width: int = 768
+    height: int = 1024
+
+
+class Normaliser:
+    """Stands in for the picture room: counts its work, and refuses one kind of bytes."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def __call__(self, data: bytes) -> Picture:
+        self.calls += 1
+        await asyncio.sleep(0)
+        if data == b"broken":
+            raise PhotoError("broken", "cut off")
+        return Picture(b"\xff\xd8" + data)
+
+
+@pytest.fixture
+def normalise() -> Normaliser:
+    return Normaliser()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def files(store: SqlStore, folder: Path, normalise: Normaliser) -> PhotoFiles:
+    return PhotoFiles(store.database, folder, normalise)
+
+
+def on_disk(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+async def test_a_photo_is_named_by_what_arrived_and_kept_as_the_normalised_one(files: PhotoFiles, folder: Path) -> None:
+    photo = await files.add(b"one")
+    name = hashlib.sha256(b"one").hexdigest()
+    assert (photo.sha256, photo.media_type, photo.width, photo.height) == (name, "image/jpeg", 768, 1024)
+    assert files.read(name) == b"\xff\xd8one"
+    assert on_disk(folder) == [f"{name[:2]}/{name}.jpg"]
+
+
+async def test_the_same_bytes_are_normalised_once(files: PhotoFiles, normalise: Normaliser) -> None:
+    first, second = await asyncio.gather(files.add(b"one"), files.add(b"one"))
+    assert first == second == await files.add(b"one")
+    assert normalise.calls == 1
+
+
+async def test_a_picture_that_cannot_be_used_leaves_nothing(files: PhotoFiles, folder: Path) -> None:
+    with pytest.raises(PhotoError):
+        await files.add(b"broken")
+    assert on_disk(folder) == []
+
+
+async def test_a_crash_between_file_and_row_heals_itself(files: PhotoFiles, folder: Path, store: SqlStore) -> None:
+    photo = await files.add(b"one")
+    await store.database.write(lambda c: c.exec_driver_sql("DELETE FROM photos"))
+    assert await files.add(b"one") == photo
+    assert len(on_disk(folder)) == 1
+
+
+async def test_a_lost_file_is_written_anew_when_the_bytes_come_again(files: PhotoFiles, folder: Path) -> None:
+    photo = await files.add(b"one")
+    path_of(folder, photo.sha256).unlink()
+    with pytest.raises(StorageError, match="the photo is not there"):
+        files.read(photo.sha256)
+    assert await files.add(b"one") == photo
+    assert files.read(photo.sha256) == b"\xff\xd8one"
+
+
+async def test_a_photo_known_from_an_event_only_still_gets_its_file(files: PhotoFiles, store: SqlStore) -> None:
+    photo = await files.add(b"one")
+    await store.database.write(lambda c: c.exec_driver_sql("UPDATE photos SET bytes = NULL"))
+    await files.remove([photo.sha256])
+    await store.own_photo(ANNA, photo)
+    assert await files.add(b"one") == photo
+    assert files.read(photo.sha256)
+
+
+@pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "a" * 63, "a" * 64 + "\n", "g" * 64])
+async def test_what_is_no_hash_reaches_no_file(files: PhotoFiles, name: str) -> None:
+    with pytest.raises(StorageError, match="64 hex digits"):
+        files.read(name)
+    with pytest.raises(StorageError, match="64 hex digits"):
+        await files.remove([name])
+
+
+async def test_only_the_owner_of_the_data_reads_the_files(files: PhotoFiles, folder: Path) -> None:
+    photo = await files.add(b"one")
+    path = path_of(folder, photo.sha256)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def test_a_folder_that_cannot_be_written_is_named(store: SqlStore, normalise: Normaliser, tmp_path: Path) -> None:
+    (tmp_path / "photos").write_text("a file where the folder belongs")
+    with pytest.raises(StorageError, match="the photo cannot be written"):
+        await PhotoFiles(store.database, tmp_path / "photos", normalise).add(b"one")
+
+
+async def test_a_photo_that_cannot_be_read_or_removed_is_named(files: PhotoFiles, folder: Path) -> None:
+    path_of(folder, "a" * 64).mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot be read"):
+        files.read("a" * 64)
+    with pytest.raises(StorageError, match="remove it by hand"):
+        await files.remove(["a" * 64])
+
+
+async def test_erasing_takes_the_files_that_nobody_else_sent(store: SqlStore, files: PhotoFiles, folder: Path) -> None:
+    own, shared = await files.add(b"own"), await files.add(b"shared")
+    await store.accept([message("1", photos=(own, shared)), message("1", photos=(shared,), customer=BORIS)])
+    erased = await photos.erase(store, files, ANNA)
+    assert erased.photos == (own.sha256,)
+    assert on_disk(folder) == [f"{shared.sha256[:2]}/{shared.sha256}.jpg"]
+    assert files.read(shared.sha256)
+
+
+async def test_an_erasure_that_was_cut_off_is_finished_at_the_next_start(
+    store: SqlStore, files: PhotoFiles, folder: Path
+) -> None:
+    photo = await files.add(b"own")
+    await store.own_photo(ANNA, photo)
+    await store.erase(ANNA)  # and here the power went
+    assert len(on_disk(folder)) == 1
+    await files.remove_erased()
+    assert on_disk(folder) == []
+    # Sent again by somebody, it is a photo like any other.
+    await store.own_photo(BORIS, await files.add(b"own"))
+    await files.remove_erased()
+    assert len(on_disk(folder)) == 1
