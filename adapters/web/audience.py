@@ -1,0 +1,127 @@
+"""Who is listening: the open tabs of each customer, and what of an unfinished answer a tab that joins late must see."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from bot.model import Customer
+
+
+class Listener(Protocol):
+    """One open tab."""
+
+    @property
+    def customer(self) -> Customer: ...
+
+    #: Id of the newest row that was put on its way to it.
+    newest: int
+
+    def show(self, frame: dict[str, Any]) -> None:
+        """Puts a frame on its way. Never waits and never raises; who cannot keep up is let go."""
+        ...
+
+    def end(self, code: int, reason: str) -> None:
+        """Ends the connection soon, with a close code of RFC 6455."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """An answer on its way."""
+
+    preview: str = ""
+    #: Words of the notice, and when it was given and runs out by the clock below.
+    notice: str = ""
+    since: float = 0.0
+    until: float = 0.0
+    ahead: int = 0
+
+
+class Audience:
+    """The open tabs by customer."""
+
+    #: Most answers on their way that are remembered; far more than a host can make at once.
+    MOST_LIVE = 2048
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._listeners: dict[Customer, list[Listener]] = {}
+        self._live: OrderedDict[Customer, Live] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(len(listeners) for listeners in self._listeners.values())
+
+    def join(self, listener: Listener) -> None:
+        self._listeners.setdefault(listener.customer, []).append(listener)
+
+    def leave(self, listener: Listener) -> None:
+        rest = [other for other in self._listeners.get(listener.customer, ()) if other is not listener]
+        if rest:
+            self._listeners[listener.customer] = rest
+        else:
+            self._listeners.pop(listener.customer, None)
+
+    def of(self, customer: Customer) -> tuple[Listener, ...]:
+        return tuple(self._listeners.get(customer, ()))
+
+    def all(self) -> tuple[Listener, ...]:
+        return tuple(listener for listeners in self._listeners.values() for listener in listeners)
+
+    def show(self, customer: Customer, frame: dict[str, Any]) -> None:
+        for listener in self.of(customer):
+            listener.show(frame)
+
+    # ------------------------------------------------------------------------------ the answer on its way
+
+    def thinking(self, customer: Customer) -> None:
+        self._keep(customer, self._live.get(customer, Live()))
+        self.show(customer, {"type": "thinking"})
+
+    def preview(self, customer: Customer, text: str) -> None:
+        live = replace(self._live.get(customer, Live()), preview=text, notice="")
+        self._keep(customer, live)
+        self.show(customer, {"type": "preview", "text": text})
+
+    def notice(self, customer: Customer, text: str, *, seconds: float, ahead: int) -> None:
+        now = self._clock()
+        live = replace(
+            self._live.get(customer, Live()), notice=text, since=now, until=now + max(seconds, 0.0), ahead=ahead
+        )
+        self._keep(customer, live)
+        self.show(customer, self._notice(live))
+
+    def over(self, customer: Customer) -> None:
+        """Nothing is on its way any more."""
+        self._live.pop(customer, None)
+
+    def live(self, customer: Customer) -> list[dict[str, Any]]:
+        """The frames that bring a tab up to now."""
+        live = self._live.get(customer)
+        if live is None:
+            return []
+        frames: list[dict[str, Any]] = [{"type": "thinking"}]
+        if live.notice:
+            frames.append(self._notice(live))
+        if live.preview:
+            frames.append({"type": "preview", "text": live.preview})
+        return frames
+
+    def _keep(self, customer: Customer, live: Live) -> None:
+        self._live[customer] = live
+        self._live.move_to_end(customer)
+        if len(self._live) > self.MOST_LIVE:
+            self._live.popitem(last=False)
+
+    def _notice(self, live: Live) -> dict[str, Any]:
+        """Seconds, not a time of day: the clock of the browser may be anything."""
+        return {
+            "type": "notice",
+            "text": live.notice,
+            "left": round(live.until - self._clock(), 1),
+            "total": round(live.until - live.since, 1),
+            "ahead": live.ahead,
+        }

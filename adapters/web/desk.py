@@ -1,0 +1,218 @@
+"""What a customer can do from a page, and what he is shown: the store's rows, never a copy of our own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.errors import StorageError
+from bot.model import Choice, Customer, Event, EventKind, Language, Photo
+from bot.ports import Accept, PhotoStore, Said, Store
+
+from . import frames, jpeg
+from .audience import Audience
+from .customers import event_id, page_id
+from .pace import Buckets, Rates
+
+OnStop = Callable[[Customer], Awaitable[None]]
+OnNew = Callable[[Customer, Language], Awaitable[None]]
+OnTyping = Callable[[Customer, Sequence[Photo]], Awaitable[None]]
+
+#: Rows that are asked for at once.
+_PART = 200
+
+
+class Desk:
+    """The one place where frames of a page meet the store."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        photos: PhotoStore,
+        audience: Audience,
+        demonstration: bool,
+        rates: Rates,
+        on_stop: OnStop | None,
+        on_new: OnNew | None,
+        on_typing: OnTyping | None,
+    ) -> None:
+        self._store = store
+        self._photos = photos
+        self._audience = audience
+        self._demonstration = demonstration
+        self._pace = Buckets(rates.messages)
+        self._on_stop = on_stop
+        self._on_new = on_new
+        self._on_typing = on_typing
+        #: The core's door; there from the start of :meth:`WebAdapter.run` to its end.
+        self.accept: Accept | None = None
+
+    # ------------------------------------------------------------------------------ what the page is shown
+
+    async def snapshot(
+        self, customer: Customer, language: Language, *, after: int = 0, conversation: int = 0
+    ) -> tuple[dict[str, Any], int]:
+        """All of the current conversation, or what came after a row of it; and the id of the newest row.
+
+        Looking begins nothing: a visitor who never wrote leaves no row behind.
+        """
+        rows = await self._history(customer)
+        current, holder = 0, "bot"
+        if rows:
+            known = await self._store.conversation(customer, language=language)
+            current, holder = known.id, known.holder
+        newest = rows[-1].id if rows else 0
+        partial = conversation != 0 and conversation == current
+        if partial:
+            rows = [said for said in rows if said.id > after]
+        frame = {
+            "type": "snapshot",
+            "conversation": current,
+            "holder": holder,
+            "partial": partial,
+            "rows": self._rows(customer, rows),
+            "live": self._audience.live(customer),
+        }
+        return frame, newest
+
+    async def push(self, customer: Customer, choices: tuple[Choice, ...] = ()) -> None:
+        """Sends each open tab the rows that it does not have; ``choices`` belong to the newest."""
+        listeners = self._audience.of(customer)
+        if not listeners:
+            return
+        after = min(listener.newest for listener in listeners)
+        rows = await self._history(customer, after)
+        for listener in self._audience.of(customer):
+            new = [said for said in rows if said.id > listener.newest]
+            if new:
+                listener.show({"type": "said", "rows": self._rows(customer, new, choices)})
+                listener.newest = new[-1].id
+
+    async def _history(self, customer: Customer, after: int = 0) -> list[Said]:
+        """All that came after a row; the store gives it in parts, the oldest first."""
+        rows: list[Said] = []
+        while True:
+            part = await self._store.history(customer, after=rows[-1].id if rows else after, limit=_PART)
+            rows += part
+            if len(part) < _PART:
+                return rows
+
+    def _rows(self, customer: Customer, rows: Sequence[Said], choices: tuple[Choice, ...] = ()) -> list[dict[str, Any]]:
+        return [
+            frames.row(
+                said,
+                event=page_id(customer, said.event),
+                trace=self._demonstration,
+                choices=choices if said is rows[-1] else (),
+            )
+            for said in rows
+        ]
+
+    # ------------------------------------------------------------------------------ what the customer does
+
+    async def say(self, customer: Customer, frame: frames.Say) -> dict[str, Any]:
+        """Takes one message in; the answer says whether it is safe. Raises :class:`~bot.errors.BotError`."""
+        text = frame.text.strip()
+        if len(text) > frames.MOST_TEXT:
+            return _refused(frame.event, "long")
+        if len(frame.photos) > frames.MOST_PHOTOS:
+            return _refused(frame.event, "many")
+        if not text and not frame.photos:
+            return _refused(frame.event, "empty")
+        if seconds := self._pace.take(customer.id):
+            return _refused(frame.event, "pace", seconds)
+        photos = await self._own(customer, frame.photos)
+        if len(photos) < len(set(frame.photos)):
+            return _refused(frame.event, "photo")
+        event = Event(
+            id=event_id(customer, frame.event),
+            customer=customer,
+            at=datetime.now(UTC),
+            text=text,
+            photos=photos,
+            language=frame.language,
+        )
+        return await self._take(event, frame.event)
+
+    async def choose(self, customer: Customer, frame: frames.Choose) -> dict[str, Any]:
+        if seconds := self._pace.take(customer.id):
+            return _refused(frame.event, "pace", seconds)
+        event = Event(
+            id=event_id(customer, frame.event),
+            customer=customer,
+            at=datetime.now(UTC),
+            kind=EventKind.CHOICE,
+            text=frame.choice,
+            language=frame.language,
+        )
+        return await self._take(event, frame.event)
+
+    async def _take(self, event: Event, name: str) -> dict[str, Any]:
+        if self.accept is None:
+            return _refused(name, "pace", 2.0)
+        await self.accept([event], None)
+        await self.push(event.customer)
+        return {"type": "taken", "event": name}
+
+    async def typing(self, customer: Customer, frame: frames.Typing) -> None:
+        if self._on_typing is not None:
+            await self._on_typing(customer, await self._own(customer, frame.photos))
+
+    async def stop(self, customer: Customer) -> None:
+        if self._on_stop is not None:
+            await self._on_stop(customer)
+        self._audience.over(customer)
+        await self.push(customer)
+        self._audience.show(customer, {"type": "stopped"})
+
+    async def new(self, customer: Customer, language: Language) -> None:
+        if self._on_new is not None:
+            await self._on_new(customer, language)
+        else:
+            await self._store.begin(customer, language=language)
+        self._audience.over(customer)
+        frame, newest = await self.snapshot(customer, language)
+        for listener in self._audience.of(customer):
+            listener.newest = newest
+            listener.show(frame)
+        await self.push(customer)  # what was said while the snapshot was read
+
+    # ------------------------------------------------------------------------------ photos
+
+    async def add_photo(self, customer: Customer, data: bytes) -> Photo:
+        """Keeps a photo as this customer's. Raises :class:`~bot.errors.PhotoError`."""
+        photo = await self._photos.add(data)
+        await self._store.own_photo(customer, photo)
+        return photo
+
+    async def read_photo(self, customer: Customer, sha256: str) -> bytes | None:
+        """The bytes of a photo that this customer sent or was sent; ``None`` for everybody else's."""
+        if not await self._store.owns_photo(customer, sha256):
+            rows = await self._history(customer)
+            if not any(photo.sha256 == sha256 for said in rows for photo in said.turn.photos):
+                return None
+        try:
+            return await asyncio.to_thread(self._photos.read, sha256)
+        except StorageError:
+            return None
+
+    async def _own(self, customer: Customer, hashes: Sequence[str]) -> tuple[Photo, ...]:
+        """The photos behind these hashes, each once; left out is what is not there or not his."""
+        found = []
+        for sha256 in dict.fromkeys(hashes):
+            if not await self._store.owns_photo(customer, sha256):
+                continue
+            try:
+                data = await asyncio.to_thread(self._photos.read, sha256)
+            except StorageError:
+                continue
+            width, height = jpeg.size(data)
+            found.append(Photo(sha256=sha256, media_type="image/jpeg", width=width, height=height))
+        return tuple(found)
+
+
+def _refused(event: str, reason: str, seconds: float = 0.0) -> dict[str, Any]:
+    return {"type": "refused", "event": event, "reason": reason, "seconds": round(seconds, 1)}
