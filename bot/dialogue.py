@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
@@ -104,8 +104,9 @@ class Dialogue:
         self._voice = voice
 
     async def warm(self, photos: Sequence[Photo]) -> None:
-        """Has the model look at photos whose words are still being typed."""
-        await self._engine.warm(self._voice.system, photos)
+        """Has the model look at photos whose words are still being typed; what fails here shows when it answers."""
+        with suppress(EngineError):
+            await self._engine.warm(self._voice.system, photos)
 
     def label(self, text: str) -> str:
         """The text with the label that says who speaks, for channels that do not show it themselves."""

@@ -1,27 +1,41 @@
 """The shop's data, asked for one turn: plain lines with ids, only what this customer may know.
 
-First form: products by their kind, pattern and colour as they are named, policy and frequent questions by shared
-bigrams (FTS5's trigrams find nothing for a word of two characters, such as «退货»). A finer search belongs to the
-knowledge room, behind the same port.
+First form: products by their kind, pattern and colour as they are named, policy and frequent questions by topics and
+shared bigrams (FTS5's trigrams find nothing for a word of two characters, such as «退货»). What customers call things
+stands in ``words/search.toml``. A finer search belongs to the knowledge room, behind the same port.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache, lru_cache
+from pathlib import Path
 
 from bot.model import Customer, Fact, Facts, Offer, Order, Product, Seen, Variant
+from bot.numerals import folded
 from bot.ports import Store
 
 #: How much of a question must be met by a passage before it counts as being about it.
-_ENOUGH = 0.34
+_ENOUGH = 0.4
+#: What a topic weighs against a bigram, and what it is worth that a passage has no other topics.
+_TOPIC, _POINTED = 2.0, 0.2
+_MOST_PASSAGES = 2
 _MOST_OFFERS = 4
+#: How shops write that there is no pattern.
+_PLAIN = ("", "纯色", "plain")
 
-_ORDER = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2}\d{6,12})(?![A-Za-z0-9])")
-_TAIL = re.compile(r"(?<!\d)(\d{4})(?!\d)")
+#: Two letters and a number, perhaps set apart; the number alone would also be a phone's.
+_ORDER = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})[ -]?(\d{6,12})(?![A-Za-z0-9])")
+_TAIL_NAMED = re.compile(
+    r"(?:尾号|后\s*[四4]\s*位|手机|电话|last (?:4|four)|phone)[^\d]{0,12}\d{0,7}(\d{4})(?!\d)", re.IGNORECASE
+)
+_TAIL = re.compile(r"(?<!\d)(\d{4})(?![\d年])")
 _ORDER_WORDS = re.compile(
     r"订单|快递|物流|包裹|发货了|到哪|什么时候到|order|parcel|shipped|tracking|deliver", re.IGNORECASE
 )
@@ -52,24 +66,132 @@ def order_line(order: Order, *, parcel: bool = True) -> str:
     return " ".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Vocabulary:
+    """``words/search.toml``: what customers call what shops write about."""
+
+    #: Word of a customer → topic.
+    topic_of: dict[str, str]
+    topics: re.Pattern[str]
+    idle: re.Pattern[str]
+    #: A kind, pattern or colour → its other names.
+    names: dict[str, tuple[str, ...]]
+
+
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    longest_first = sorted(words, key=len, reverse=True)
+    return re.compile("|".join(rf"\b{re.escape(w)}\b" if w.isascii() else re.escape(w) for w in longest_first))
+
+
+@cache
+def _vocabulary() -> _Vocabulary:
+    with (Path(__file__).parent / "words" / "search.toml").open("rb") as file:
+        raw = tomllib.load(file)
+    topic_of = {name: topic for topic, names in raw["topics"].items() for name in (topic, *names)}
+    return _Vocabulary(
+        topic_of=topic_of,
+        topics=_any_of(topic_of),
+        idle=_any_of(raw["idle"]["words"]),
+        names={word: tuple(also) for word, also in raw["names"].items()},
+    )
+
+
+@lru_cache(maxsize=1024)
+def _said_by_shop(text: str) -> frozenset[str]:
+    return frozenset(_terms(text))
+
+
+def _terms(text: str) -> set[str]:
+    """Topics, Latin words, and bigrams of the Han characters between; idle words count nothing."""
+    vocabulary, text = _vocabulary(), text.lower()
+    out = {vocabulary.topic_of[m[0]] for m in vocabulary.topics.finditer(text)}
+    text = vocabulary.idle.sub(" ", vocabulary.topics.sub(" ", text))
+    out.update(re.findall(r"[a-z]{3,}", text))
+    for run in re.findall(r"[\u3400-\u9fff]+", text):
+        out.update(run[i : i + 2] for i in range(max(1, len(run) - 1)))
+    return out
+
+
+def _about(question: str, passages: Sequence[str]) -> list[int]:
+    """The passages that a question is about, the closest first. An empty list is the usual answer."""
+    asked, topics = _terms(question), set(_vocabulary().topic_of.values())
+    known = [_said_by_shop(text) for text in passages]
+    frequency = Counter(term for terms in known for term in terms)
+    weight = {t: math.log(1 + len(known) / (1 + frequency[t])) * (_TOPIC if t in topics else 1) for t in asked}
+    whole = sum(weight.values())
+    ranked: list[tuple[float, int]] = []
+    for at, terms in enumerate(known):
+        share = sum(weight[term] for term in asked & terms) / whole if asked & terms else 0.0
+        if share >= _ENOUGH:
+            own = terms & topics
+            pointed = len(own & asked) / len(own) if own else 0.0
+            ranked.append((-share - _POINTED * pointed, at))
+    return [at for _, at in sorted(ranked)[:_MOST_PASSAGES]]
+
+
+# ------------------------------------------------------------------------------------------------ products
+
+
+def _names(name: str, also: Sequence[str]) -> list[str]:
+    return [n for n in (name, *also, *_vocabulary().names.get(name, ())) if n]
+
+
 def _named(names: Sequence[str], words: str) -> bool:
-    """Whether one of a thing's names stands in the words; «杯子» also counts as «杯»."""
-    for name in names:
+    """Whether one of a thing's names stands in the words (lower case); «杯子» also counts as «杯»."""
+    for name in map(str.lower, names):
         if name.isascii():
-            if re.search(rf"\b{re.escape(name.lower())}(?:s|es)?\b", words):
+            if re.search(rf"(?<![a-z]){re.escape(name)}(?:s|es)?(?![a-z])", words):
                 return True
-        elif name.lower() in words or (len(name) == 2 and name.endswith("子") and name[0] in words):
+        elif name in words or (len(name) == 2 and name.endswith("子") and name[0] in words):
             return True
     return False
 
 
-def _grams(text: str) -> set[str]:
-    """Bigrams of Han characters, and Latin words."""
-    text = text.lower()
-    out = set(re.findall(r"[a-z]{3,}", text))
-    for run in re.findall(r"[\u3400-\u9fff]+", text):
-        out.update(run[i : i + 2] for i in range(len(run) - 1))
-    return out
+def _coloured(variant: Variant, words: str) -> bool:
+    names = _names(variant.colour, variant.colour_also)
+    short = variant.colour[0] if variant.colour.endswith("色") else ""  # «红» for «红色»
+    return _named(names, words) or bool(short and short in words)
+
+
+def _seen_variants(products: Sequence[Product], seen: Seen) -> list[tuple[Product, Variant]]:
+    """The variants that look like the photo; else the same articles in their other colours, those in stock first."""
+    kind, pattern, colour = seen.kind.lower(), seen.pattern.lower(), seen.colour.lower()
+    alike = [
+        (p, v)
+        for p in products
+        if _named(_names(p.kind, p.kind_also), kind)
+        and ((p.pattern in _PLAIN and pattern in _PLAIN) or _named(_names(p.pattern, p.pattern_also), pattern))
+        for v in p.variants
+    ]
+    return [pair for pair in alike if _coloured(pair[1], colour)] or sorted(alike, key=lambda pair: not pair[1].stock)
+
+
+def _named_variants(products: Sequence[Product], words: str) -> list[tuple[Product, Variant]]:
+    """What the words name: a kind is a must; pattern and colour narrow it down when they are said."""
+    words = words.lower()
+    of_kind = [p for p in products if _named(_names(p.kind, p.kind_also), words)]
+    patterned = [p for p in of_kind if _named(_names(p.pattern, p.pattern_also), words)]
+    found = [(p, v) for p in patterned or of_kind for v in p.variants]
+    coloured = [(p, v) for p, v in found if _coloured(v, words)]
+    # «红色连衣裙» is the plain one, in stock or not; who asks for dresses gets one of each that can be had.
+    meant = bool(coloured) and not patterned
+    of_product: Counter[str] = Counter()
+    ranked = []
+    for at, (p, v) in enumerate(coloured or found):
+        fancy = p.pattern not in _PLAIN
+        ranked.append((meant and fancy, not v.stock, of_product[p.id], fancy, at))
+        of_product[p.id] += 1
+    return [(coloured or found)[rank[-1]] for rank in sorted(ranked)]
+
+
+def _goods(found: Sequence[tuple[Product, Variant]]) -> Facts:
+    return Facts(
+        lines=tuple(Fact(id=f"product:{v.sku}", text=product_line(p, v)) for p, v in found),
+        offers=tuple(
+            Offer(product=v.sku, name=v.colour + p.name, price=v.price, stock=v.stock, picture=v.picture)
+            for p, v in found[:_MOST_OFFERS]
+        ),
+    )
 
 
 class ShopFacts:
@@ -95,73 +217,30 @@ class ShopFacts:
         orders = await self._orders(shop, customer, words)
         goods = _goods(_named_variants(products, words))
         passages = await self._passages(shop, words)
-        return Facts(lines=(*orders, *goods.lines, *passages), offers=goods.offers)
+        # Goods last: a kind alone names a dozen, and what comes behind the model's measure is cut off.
+        return Facts(lines=(*orders, *passages, *goods.lines), offers=goods.offers)
 
     async def _orders(self, shop: str, customer: Customer, words: str) -> list[Fact]:
         """Orders that the customer proves to be his with this message, and his own when he asks about them."""
+        words = folded(words)
         number = _ORDER.search(words)
-        if number and (tail := _TAIL.search(words.replace(number[1], " "))):
-            order = await self._store.bind(shop, customer, number[1].upper(), tail[1])
-            return [] if order is None else [Fact(id=f"order:{order.number}", text=order_line(order))]
+        if number is not None:
+            rest = words[: number.start()] + " " + words[number.end() :]
+            if tail := _TAIL_NAMED.search(rest) or _TAIL.search(rest):
+                order = await self._store.bind(shop, customer, (number[1] + number[2]).upper(), tail[1])
+                return [] if order is None else [Fact(id=f"order:{order.number}", text=order_line(order))]
         if not _ORDER_WORDS.search(words):
             return []
         mine = await self._store.orders(shop, customer)
         return [Fact(id=f"order:{order.number}", text=order_line(order)) for order in mine[:3]]
 
     async def _passages(self, shop: str, words: str) -> list[Fact]:
-        asked = _grams(words)
-        if not asked:
-            return []
         known = [
-            (f"policy:{s.id}:{n}", f"{s.title}：{text}", s.title + text)
+            (Fact(id=f"policy:{s.id}:{n}", text=f"{s.title}：{text}"), f"{s.title}，{text}")
             for s in await self._store.policy(shop)
             for n, text in enumerate(s.passages)
         ]
-        known += [(f"faq:{f.id}", f"{f.question}：{f.answer}", f.question) for f in await self._store.faq(shop)]
-        grams = [_grams(text) for _, _, text in known]
-        frequency = Counter(gram for found in grams for gram in found)
-        weight = {gram: math.log(1 + len(known) / (1 + frequency[gram])) for gram in asked}
-        whole = sum(weight.values())
-        scored = [
-            (sum(weight[gram] for gram in asked & found) / whole, at) for at, found in enumerate(grams) if asked & found
+        known += [
+            (Fact(id=f"faq:{f.id}", text=f"{f.question}：{f.answer}"), f.question) for f in await self._store.faq(shop)
         ]
-        scored.sort(key=lambda pair: (-pair[0], pair[1]))
-        return [Fact(id=known[at][0], text=known[at][1]) for score, at in scored[:2] if score >= _ENOUGH]
-
-
-def _seen_variants(products: Sequence[Product], seen: Seen) -> list[tuple[Product, Variant]]:
-    """The variant in the photo; else the same article in its other colours, those in stock first."""
-    for product in products:
-        if product.kind == seen.kind and product.pattern == seen.pattern:
-            exact = [v for v in product.variants if v.colour == seen.colour]
-            others = sorted(product.variants, key=lambda v: v.stock == 0)
-            return [(product, v) for v in exact or others]
-    return []
-
-
-def _named_variants(products: Sequence[Product], words: str) -> list[tuple[Product, Variant]]:
-    """What the words name: a kind is a must; pattern and colour narrow it down when they are said."""
-    words = words.lower()
-    of_kind = [p for p in products if _named((p.kind, *p.kind_also), words)]
-    patterned = [p for p in of_kind if _named((p.pattern, *p.pattern_also), words)]
-    found = [(p, v) for p in patterned or of_kind for v in p.variants]
-    coloured = [(p, v) for p, v in found if _named((v.colour, v.colour[0], *v.colour_also), words)]
-    if coloured:
-        found = coloured
-    # The plain article first when no pattern was asked for, one colour of each, those in stock before the others.
-    first: dict[str, int] = {}
-    ranked = []
-    for at, (p, v) in enumerate(found):
-        first[p.id] = first.get(p.id, -1) + 1
-        ranked.append((v.stock == 0, first[p.id], p.pattern != "纯色", at))
-    return [found[rank[-1]] for rank in sorted(ranked)]
-
-
-def _goods(found: Sequence[tuple[Product, Variant]]) -> Facts:
-    return Facts(
-        lines=tuple(Fact(id=f"product:{v.sku}", text=product_line(p, v)) for p, v in found),
-        offers=tuple(
-            Offer(product=v.sku, name=v.colour + p.name, price=v.price, stock=v.stock, picture=v.picture)
-            for p, v in found[:_MOST_OFFERS]
-        ),
-    )
+        return [known[at][0] for at in _about(words, [searched for _, searched in known])]

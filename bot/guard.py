@@ -234,7 +234,7 @@ def _said(text: str) -> _Said:
         text = pattern.sub(" ", text)
     spans: set[tuple[Decimal, str]] = set()
     for m in _SPAN.finditer(text):
-        unit = tuple(_SPANS)[m.lastindex - 3 if m.lastindex else 0]
+        unit = tuple(_SPANS)[(m.lastindex or 3) - 3]
         spans.update((_value(figure), unit) for figure in m.groups()[:2] if figure)
     text = _SPAN.sub(" ", text)
     amounts, rest = _amounts(text)

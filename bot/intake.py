@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from bot import words
@@ -54,7 +54,9 @@ class _Customer:
 
     task: asyncio.Task[None] | None = None
     #: Set when something came in since the store was last read.
-    news: asyncio.Event | None = None
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Replies that an earlier run left behind.
+    unsent: list[Outgoing] = field(default_factory=list)
     answering: asyncio.Task[Outcome] | None = None
     #: What he has been shown of the answer that is being written.
     shown: str = ""
@@ -121,41 +123,43 @@ class Intake:
 
     def _wake(self, customer: Customer, unsent: Sequence[Outgoing] = ()) -> None:
         place = self._customers.setdefault(customer, _Customer())
-        if place.news is not None:
-            place.news.set()
+        place.unsent += unsent
+        place.news.set()
         if place.task is None:
-            place.news = asyncio.Event()
-            place.task = asyncio.create_task(self._serve(customer, place, unsent))
+            place.task = asyncio.create_task(self._serve(customer, place))
 
-    async def _serve(self, customer: Customer, place: _Customer, unsent: Sequence[Outgoing]) -> None:
-        """Answers all that is not done of one customer, in order, then leaves."""
-        assert place.news is not None
+    async def _serve(self, customer: Customer, place: _Customer) -> None:
+        """Sends and answers all that is not done of one customer, in order, then leaves."""
         try:
-            await self._outbox.send(unsent)
-            await self._opened.wait()
-            while customer.channel in self._adapters:
+            while place.news.is_set():
                 place.news.clear()
                 try:
-                    if events := await self._store.events(customer):
-                        with following(events[0].id):
-                            await self._turn(customer, place, await self._burst(customer, place, events))
-                    elif not place.news.is_set():
-                        break
+                    while place.unsent:
+                        await self._outbox.send(place.unsent[:1])
+                        del place.unsent[0]
+                    await self._opened.wait()
+                    await self._answer_all(customer, place)
                 except StorageError as exc:
                     # Nothing is lost: what is not done is found again when the store is back.
                     log.warning("a turn of channel %s is put off: %s", customer.channel, exc)
                     await asyncio.sleep(_AWAY)
+                    place.news.set()
         finally:
             del self._customers[customer]
+
+    async def _answer_all(self, customer: Customer, place: _Customer) -> None:
+        while customer.channel in self._adapters and (events := await self._store.events(customer)):
+            with following(events[0].id):
+                if events := await self._burst(customer, place, events):
+                    await self._turn(customer, place, events)
 
     async def _burst(self, customer: Customer, place: _Customer, events: list[Event]) -> list[Event]:
         """Waits for the rest of a burst, no longer than ``merge_s`` after its newest piece.
 
         Photos are fetched and looked at meanwhile: a customer who types behind his photo finds it seen already.
         """
-        assert place.news is not None
         adapter, dialogue = self._adapters[customer.channel], self._dialogue(customer)
-        while True:
+        while events:
             events = [await self._fetched(adapter, event) for event in events]
             age = max(0.0, (datetime.now(UTC) - events[-1].at).total_seconds())
             left = patience(events, self._merge_s) - age
@@ -169,10 +173,12 @@ class Intake:
                 return events
             place.news.clear()
             events = await self._store.events(customer)
+        # He was erased meanwhile: there is nothing to answer.
+        return []
 
     async def _turn(self, customer: Customer, place: _Customer, events: list[Event]) -> None:
         adapter, dialogue = self._adapters[customer.channel], self._dialogue(customer)
-        said = " ".join(event.text for event in events)
+        said = " ".join(event.text for event in events if event.kind is not EventKind.COMMAND)  # «/start» is no English
         hint = next((event.language for event in reversed(events) if event.language), None)
         conversation = await self._store.conversation(
             customer, language=words.language_of(said, hint or self._language)

@@ -6,7 +6,7 @@ import re
 
 #: A sentence ends after these, with the quotes and brackets that close behind them. A Western full stop only ends one
 #: before a space: «19.9» and «example.com» do not.
-_END = re.compile(r"(?:[。！？!?；…\n]+|\.(?=\s))[”’\"'）)」』]*\s*")
+_END = re.compile(r"(?:(?:[。！？!?；…\n]+|\.(?=\s))[”’\"'）)」』]*)+\s*")
 
 
 class Sentences:
@@ -20,8 +20,8 @@ class Sentences:
         out: list[str] = []
         at = 0
         for end in _END.finditer(self._rest):
-            # What stands at the very end may go on («?!», «……」»): it waits for the next piece.
-            if end.end() == len(self._rest):
+            # What stands at the very end may go on («?!», «。」», «?. »): it waits for the next piece.
+            if self._rest[end.end() :] in ("", "."):
                 break
             out.append(self._rest[at : end.end()])
             at = end.end()

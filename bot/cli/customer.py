@@ -61,7 +61,8 @@ async def _export(config: Config, root: Path, who: Customer, out: Path) -> int:
         held: dict[str, Any] = await store.export(who)
         if not held:
             raise BotError(f"nothing is held of {who}; is the ID spelt CHANNEL:ACCOUNT:ID?")
-        hashes = [photo["sha256"] for photo in held.get("photos", [])]
+        # A photo whose file was lost is in the list without its size; what is left is handed out all the same.
+        hashes = [photo["sha256"] for photo in held["photos"] if photo["bytes"] is not None]
         try:
             with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
                 archive.writestr("customer.json", json.dumps(held, ensure_ascii=False, indent=2))

@@ -108,9 +108,8 @@ def pull(
                 row, quant or row.quants[0], Place.of(config, root).models, progress
             )
         )
-    typer.echo(
-        f'{row.title} is here. Set it in bot.toml: [inference] model = "{row.name}", then: python -m bot model check'
-    )
+    chosen = row.name if quant is None else f"{row.name}:{quant.name}"
+    typer.echo(f'{row.title} is here. In bot.toml: [inference] model = "{chosen}"; then: python -m bot model check')
 
 
 @model.command()

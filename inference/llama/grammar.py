@@ -72,7 +72,7 @@ class _Choice:
 
 
 _Node = Union[bytes, _Text, _Choice]  # noqa: UP007 - a forward reference needs the old spelling
-_Thread = Union[tuple[_Node, "_Thread"], None]
+_Thread = Union[tuple[_Node, "_Thread"], None]  # noqa: UP007
 State = frozenset[_Thread]
 
 
@@ -142,6 +142,22 @@ def _expand(thread: _Thread) -> Iterator[_Thread]:
         yield from _expand(rest)
 
 
+def _rest(thread: _Thread) -> bytes:
+    """The shortest text of a thread; of two equally long ones the first."""
+    out = b""
+    while thread is not None:
+        node, thread = thread
+        if isinstance(node, bytes):
+            out += node
+        elif isinstance(node, _Choice):
+            out += min((_rest(_push(option, None)) for option in node.options), key=len)
+        elif node.escape:
+            out += b"n"
+        else:
+            out += bytes(low for low, _ in node.pending)
+    return out
+
+
 class Grammar:
     """The language of one schema. States are values: keep one, and go on from it as often as you like."""
 
@@ -187,6 +203,11 @@ class Grammar:
             state = self.step(state, byte)
 
     @staticmethod
+    def closing(state: State) -> bytes:
+        """The shortest text that makes the answer whole from here, in the middle of a character too."""
+        return min((_rest(thread) for thread in state), key=len)
+
+    @staticmethod
     def done(state: State) -> bool:
         """Whether the answer is whole."""
         return state == frozenset({None})
@@ -209,7 +230,7 @@ def segments(schema: dict[str, Any], value: Any) -> list[tuple[str, bool]]:
 
 def _cut(schema: dict[str, Any], value: Any) -> Iterator[tuple[str, bool]]:
     if "anyOf" in schema:
-        kinds = {"null": type(None), "object": dict, "array": list, "string": str}
+        kinds: dict[str, type] = {"null": type(None), "object": dict, "array": list, "string": str}
         schema = next(option for option in schema["anyOf"] if isinstance(value, kinds[option["type"]]))
         if value is None:
             yield "null", False

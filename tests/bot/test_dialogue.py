@@ -1,0 +1,531 @@
+"""From a turn to a reply: how many calls, what the guard does, what each action means, and what is shown when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+
+from bot import prompt, words
+from bot.answer import SCHEMA
+from bot.dialogue import Dialogue, Outcome, Voice
+from bot.errors import EngineError, TooLong
+from bot.model import (
+    Action,
+    Conversation,
+    Customer,
+    Defect,
+    Fact,
+    Facts,
+    Language,
+    Offer,
+    Photo,
+    Reply,
+    Seen,
+    Tokens,
+)
+from bot.ports import Estimate, Message, Request
+from storage.store import SqlStore
+from tests.fakes.engine import FAST, Answered, Loop, Script, ScriptedEngine, written
+from tests.fakes.facts import ScriptedFacts
+
+CUSTOMER = Customer(channel="test", account="shop", id="1")
+PHOTO = Photo(sha256="a" * 64, media_type="image/jpeg", width=100, height=100)
+SHIRT = Fact(id="product:TS-ST-RD", text="红色条纹T恤 89元 库存12件 尺码S/M/L 棉")
+OFFER = Offer(product="TS-ST-RD", name="红色条纹T恤", price=Decimal(89), stock=12)
+SEEN = Seen(kind="T恤", colour="红色", pattern="条纹", count=1, quality="clear")
+VOICE = Voice(
+    shop="小满杂货",
+    contact="hello@xiaoman.example",
+    label="",
+    language="zh",
+    system=Message(role="system", body=("你是小满杂货的客服。\n运费：满99元包邮，不满收8元运费。",)),
+    max_tokens=99,
+    history_turns=20,
+    notice_after_s=8,
+)
+UNKNOWN = words.say("zh", "answer.unknown", contact=VOICE.contact)
+
+
+@dataclass
+class Desk:
+    """A shop's dialogue with one customer, and what he was shown."""
+
+    engine: ScriptedEngine
+    facts: ScriptedFacts
+    store: SqlStore
+    dialogue: Dialogue
+    shown: list[str] = field(default_factory=list)
+    told: list[tuple[str, Estimate]] = field(default_factory=list)
+
+    async def conversation(self) -> Conversation:
+        return await self.store.conversation(CUSTOMER, language="zh")
+
+    async def ask(self, *body: str | Photo, language: Language = "zh") -> Outcome:
+        self.shown.clear()
+
+        async def show(text: str) -> None:
+            self.shown.append(text)
+
+        async def tell(text: str, estimate: Estimate) -> None:
+            self.told.append((text, estimate))
+
+        conversation = await self.conversation()
+        outcome = await self.dialogue.answer(conversation, body, language=language, show=show, tell=tell)
+        reply = Reply(customer=CUSTOMER, text=outcome.text)
+        await self.store.finish(conversation, [], outcome.exchanges, [(reply, outcome.trace)])
+        return outcome
+
+    def prompts(self, at: int = -1) -> tuple[Message, ...]:
+        return self.engine.requests[at].messages
+
+
+Opener = Callable[..., Desk]
+
+
+@pytest.fixture
+def opened(store: SqlStore) -> Opener:
+    def desk(
+        script: Script,
+        found: Callable[[str, Seen | None], Facts] = lambda words, seen: Facts(),
+        *,
+        head: Sequence[str] = (),
+        voice: Voice = VOICE,
+        estimate: Estimate = FAST,
+        piece: int = 3,
+    ) -> Desk:
+        engine = ScriptedEngine(script, piece=piece, estimate=estimate)
+        facts = ScriptedFacts(found, head)
+        return Desk(engine, facts, store, Dialogue(engine, facts, store, voice))
+
+    return desk
+
+
+def shirt(words: str, seen: Seen | None) -> Facts:
+    return Facts(lines=(SHIRT,), offers=(OFFER,))
+
+
+def shirt_when_seen(words: str, seen: Seen | None) -> Facts:
+    return shirt(words, seen) if seen else Facts()
+
+
+# ------------------------------------------------------------------------------------------------ the common path
+
+
+async def test_the_common_path_is_one_call_with_facts_head_and_schema(opened: Opener) -> None:
+    desk = opened([written("这款89元，有现货。")], shirt, head=["订单ZG1 T恤×1 已发货"])
+    outcome = await desk.ask(PHOTO, "红色条纹T恤多少钱")
+    assert outcome.text == "这款89元，有现货。"
+    assert outcome.source == "model"
+    (request,) = desk.engine.requests
+    assert request.schema is SCHEMA
+    assert request.max_tokens == VOICE.max_tokens
+    assert request.priority == 0
+    assert request.conversation == str((await desk.conversation()).id)
+    assert request.messages == (
+        VOICE.system,
+        Message(
+            role="user",
+            body=("顾客：test zh\n订单ZG1 T恤×1 已发货\n", PHOTO, "红色条纹T恤多少钱"),
+            facts=f"资料：\n{SHIRT.text}",
+        ),
+    )
+    assert desk.facts.asked == [("红色条纹T恤多少钱", None)]
+    assert outcome.offers == (OFFER,)
+
+
+async def test_the_trace_says_how_the_answer_came_to_be(opened: Opener) -> None:
+    outcome = await opened([written("89元。")], shirt).ask("红色条纹T恤多少钱")
+    trace = outcome.trace
+    assert trace.action is Action.NONE
+    assert trace.facts == (SHIRT,)
+    assert trace.model == "scripted"
+    assert trace.tokens == Tokens(prompt=100, reused=80, reply=10)
+    assert trace.timings.image_s == 0.2
+    assert trace.timings.queue_s == 0.1
+    assert trace.timings.total_s > 0
+    assert [name for name, _ in trace.steps] == ["facts", "answer"]
+    assert trace.stopped == ()
+    assert trace.notice is None
+
+
+async def test_sentences_are_shown_one_by_one_and_each_past_the_guard(opened: Opener) -> None:
+    desk = opened([written("您好。这款89元。有现货。")], shirt, piece=1)
+    await desk.ask("多少钱")
+    assert desk.shown == ["您好。", "您好。这款89元。", "您好。这款89元。有现货。"]
+
+
+async def test_messages_of_a_conversation_are_a_prefix_of_the_next_request(opened: Opener) -> None:
+    desk = opened([written("好的。"), written("", Action.LOOK_UP, SEEN), written("89元。"), written("是的。")], shirt)
+    for body in (("你好",), (PHOTO, "多少钱"), ("有货吗",)):
+        await desk.ask(*body)
+    sent = [request.messages for request in desk.engine.requests]
+    for before, after in pairwise(sent):
+        assert after[: len(before)] == before
+    assert desk.facts.heads == 1, "the head is fixed when the conversation begins"
+
+
+async def test_the_model_gets_as_many_fact_lines_as_it_handles(opened: Opener) -> None:
+    many = tuple(Fact(id=f"product:{n}", text=f"{n}号杯子 {n}元") for n in range(9))
+    desk = opened([written("您好。")], lambda words, seen: Facts(lines=many))
+    outcome = await desk.ask("杯子")
+    assert desk.prompts()[-1].facts.count("\n") == desk.engine.info.fact_lines
+    assert outcome.trace.facts == many[:3]
+
+
+# ------------------------------------------------------------------------------------------------ look-up
+
+
+async def test_a_look_up_is_two_calls_over_the_same_beginning(opened: Opener) -> None:
+    desk = opened([written("", Action.LOOK_UP, SEEN), written("红色条纹T恤89元。")], shirt_when_seen)
+    outcome = await desk.ask(PHOTO, "多少钱")
+    first, second = desk.engine.requests
+    assert second.messages[: len(first.messages)] == first.messages
+    assert second.messages[-1] == Message(role="user", body=(), facts=f"资料：\n{SHIRT.text}")
+    assert desk.facts.asked == [("多少钱", None), ("多少钱", SEEN)]
+    assert outcome.text == "红色条纹T恤89元。"
+    assert outcome.source == "model"
+    assert [exchange.body for exchange in outcome.exchanges] == [(PHOTO, "多少钱"), ()]
+    assert outcome.offers == (OFFER,)
+    assert outcome.trace.action is Action.LOOK_UP
+    assert outcome.trace.seen == SEEN
+    assert outcome.trace.facts == (SHIRT,)
+    assert outcome.trace.tokens.reply == 20
+    assert outcome.trace.timings.queue_s == pytest.approx(0.2)
+    assert [name for name, _ in outcome.trace.steps] == ["facts", "answer", "look_up", "answer"]
+
+
+async def test_a_look_up_that_finds_nothing_says_so_to_the_model(opened: Opener) -> None:
+    desk = opened([written("", Action.LOOK_UP, SEEN), written("本店没有这一款。")])
+    outcome = await desk.ask(PHOTO, "多少钱")
+    assert desk.prompts()[-1].facts == "资料：无"
+    assert outcome.text == "本店没有这一款。"
+    assert outcome.offers == ()
+
+
+async def test_words_beside_a_look_up_do_not_stay_in_the_reply(opened: Opener) -> None:
+    desk = opened([written("我查一下。", Action.LOOK_UP, SEEN), written("89元。")], shirt_when_seen)
+    assert (await desk.ask(PHOTO, "多少钱")).text == "89元。"
+
+
+async def test_a_second_look_up_gets_the_safe_sentence(opened: Opener) -> None:
+    again = written("", Action.LOOK_UP, SEEN)
+    desk = opened([again, again], shirt_when_seen)
+    outcome = await desk.ask(PHOTO, "多少钱")
+    assert outcome.text == UNKNOWN
+    assert len(desk.engine.requests) == 2
+    assert desk.shown[-1] == UNKNOWN
+
+
+async def test_a_second_look_up_with_words_is_not_believed(opened: Opener) -> None:
+    again = written("马上给您查。", Action.LOOK_UP, SEEN)
+    outcome = await opened([again, again], shirt_when_seen).ask(PHOTO, "多少钱")
+    assert outcome.text == UNKNOWN
+
+
+async def test_a_look_up_without_a_record_is_only_an_answer(opened: Opener) -> None:
+    desk = opened([written("我看看。", Action.LOOK_UP, None)])
+    assert (await desk.ask("多少钱")).text == "我看看。"
+    assert len(desk.engine.requests) == 1
+
+
+# ------------------------------------------------------------------------------------------------ the guard
+
+
+async def test_what_the_guard_stops_is_tried_once_more_with_the_reason(opened: Opener) -> None:
+    desk = opened([written("送您50元。这款89元，有现货，要哪个尺码？"), written("这款89元。")], shirt)
+    outcome = await desk.ask("多少钱")
+    assert outcome.text == "这款89元。"
+    first, second = desk.engine.requests
+    assert second.messages[:-1] == first.messages[:-1]
+    assert second.messages[-1].body == first.messages[-1].body
+    assert second.messages[-1].facts == f"{first.messages[-1].facts}\n{prompt.correction('price', 'zh')}"
+    assert outcome.trace.stopped == ("price",)
+    assert desk.engine.cancelled == [first], "the engine's stream is closed where it was stopped"
+
+
+async def test_the_note_stays_in_the_conversation_as_the_model_read_it(opened: Opener) -> None:
+    desk = opened([written("送您50元。"), written("这款89元。"), written("是的。")], shirt)
+    await desk.ask("多少钱")
+    await desk.ask("真的吗")
+    assert desk.prompts(2)[: len(desk.prompts(1))] == desk.prompts(1)
+
+
+async def test_a_note_is_no_proof_for_the_guard(opened: Opener) -> None:
+    desk = opened([written("送您50元。"), written("送您50元。")], shirt)
+    assert (await desk.ask("多少钱")).text == UNKNOWN
+
+
+async def test_after_a_second_stop_the_safe_sentence_names_the_contact(opened: Opener) -> None:
+    desk = opened([written("50元。"), written("60元。")], shirt)
+    outcome = await desk.ask("多少钱")
+    assert outcome.text == UNKNOWN
+    assert VOICE.contact in outcome.text
+    assert outcome.trace.stopped == ("price", "price")
+    assert len(desk.engine.requests) == 2
+    assert desk.shown == []
+    (exchange,) = outcome.exchanges
+    assert exchange.answer is not None
+    assert exchange.answer.reply == UNKNOWN, "the conversation holds what the customer read"
+
+
+async def test_sentences_that_passed_are_kept_before_the_safe_sentence(opened: Opener) -> None:
+    desk = opened([written("60元。"), written("这款是棉的。只要50元。")], shirt)
+    outcome = await desk.ask("多少钱")
+    assert outcome.text == f"这款是棉的。{UNKNOWN}"
+    assert desk.shown == ["这款是棉的。"]
+
+
+async def test_nothing_is_shown_before_the_guard(opened: Opener) -> None:
+    desk = opened([written("50元"), written("50元")], shirt, piece=1)
+    await desk.ask("多少钱")
+    assert desk.shown == []
+
+
+async def test_the_last_sentence_without_an_end_is_checked_too(opened: Opener) -> None:
+    desk = opened([written("您好。只要50元"), written("您好")], shirt)
+    assert (await desk.ask("多少钱")).text == "您好"
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [("11月21日发货。", "date"), ("请看www.example.org。", "link"), ("还有77件。", "number"), ("77元。", "price")],
+)
+async def test_the_reason_picks_the_note(opened: Opener, reply: str, reason: str) -> None:
+    desk = opened([written(reply), written("您好。")], shirt)
+    outcome = await desk.ask("多少钱")
+    assert outcome.trace.stopped == (reason,)
+    assert desk.prompts()[-1].facts.endswith(prompt.correction(reason, "zh"))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "运费是8元。",
+        "可以写信到hello@xiaoman.example。",
+        "订单ZG260118已发货。",
+        "您说的36码有货。",
+        "前面那款是89元。",
+    ],
+)
+async def test_the_guard_knows_system_contact_head_words_and_earlier_facts(opened: Opener, reply: str) -> None:
+    first = iter([Facts(lines=(SHIRT,))])
+    desk = opened(
+        [written("您好。"), written(reply)],
+        lambda words, seen: next(first, Facts()),
+        head=["订单ZG260118 T恤×1 已发货"],
+    )
+    await desk.ask("T恤")
+    outcome = await desk.ask("36码的呢")
+    assert outcome.text == reply
+    assert outcome.trace.stopped == ()
+
+
+async def test_a_model_that_repeats_itself_is_asked_once_more(opened: Opener) -> None:
+    cut = Loop(written("好的。好的。好的。好")[:-2])
+    desk = opened([cut, written("好的。")])
+    outcome = await desk.ask("在吗")
+    assert outcome.text == "好的。"
+    assert outcome.trace.stopped == ("repetition",)
+    assert desk.prompts()[-1].facts == f"资料：\n{prompt.correction('repetition', 'zh')}"
+
+
+@pytest.mark.parametrize(
+    "broken", ["", "不是JSON", '{"action":"dance","seen":null,"reply":"好"}', written("好的。")[:-1]]
+)
+async def test_an_answer_of_another_form_is_asked_for_again(opened: Opener, broken: str) -> None:
+    outcome = await opened([broken, written("好的。")]).ask("在吗")
+    assert outcome.text == "好的。"
+    assert outcome.trace.stopped == ("form",)
+
+
+async def test_an_answer_that_never_has_the_form_gets_the_safe_sentence(opened: Opener) -> None:
+    assert (await opened(["x", "y"]).ask("在吗")).text == UNKNOWN
+
+
+async def test_what_is_shown_never_runs_ahead_of_the_guard_however_it_is_cut(opened: Opener) -> None:
+    reply = "这款是棉的。还有12件。只要50元。不要错过。"
+    for piece in (1, 2, 3, 7, 1000):
+        desk = opened([written(reply), written(reply)], shirt, piece=piece)
+        await desk.ask("多少钱")
+        assert not any("50" in text for text in desk.shown)
+
+
+# ------------------------------------------------------------------------------------------------ what actions mean
+
+
+async def test_a_person_is_answered_by_rule_and_names_the_contact(opened: Opener) -> None:
+    outcome = await opened([written("", Action.PERSON)], shirt).ask("转人工")
+    assert outcome.text == words.say("zh", "answer.person", contact=VOICE.contact)
+    assert outcome.source == "rule"
+    assert outcome.offers == ()
+    assert outcome.trace.action is Action.PERSON
+
+
+async def test_what_a_model_says_beside_a_call_for_a_person_is_not_said(opened: Opener) -> None:
+    outcome = await opened([written("已为您转接。", Action.PERSON)]).ask("转人工")
+    assert outcome.text == words.say("zh", "answer.person", contact=VOICE.contact)
+
+
+async def test_a_complaint_keeps_what_was_seen_and_adds_the_way_out(opened: Opener) -> None:
+    seen = Seen(kind="杯子", colour="蓝色", pattern="纯色", count=1, defects=(Defect(what="裂痕", where="左边"),))
+    desk = opened([written("从照片上看，左边有裂痕，很抱歉。", Action.COMPLAINT, seen)], shirt)
+    outcome = await desk.ask(PHOTO, "坏了")
+    way = words.say("zh", "answer.complaint", contact=VOICE.contact)
+    assert outcome.text == f"从照片上看，左边有裂痕，很抱歉。\n{way}"
+    assert desk.shown[-1] == outcome.text
+    assert outcome.trace.seen == seen
+    assert outcome.offers == ()
+    assert outcome.source == "model"
+
+
+async def test_a_complaint_without_words_is_the_way_out_alone(opened: Opener) -> None:
+    outcome = await opened([written("", Action.COMPLAINT, SEEN)]).ask(PHOTO, "坏了")
+    assert outcome.text == words.say("zh", "answer.complaint", contact=VOICE.contact)
+
+
+@pytest.mark.parametrize("action", [Action.NEED_PHOTO, Action.NEED_ORDER])
+async def test_what_is_needed_is_asked_for_in_the_models_words_or_ours(opened: Opener, action: Action) -> None:
+    desk = opened([written("请拍亮一点。", action), written("", action)])
+    assert (await desk.ask("坏了")).text == "请拍亮一点。"
+    outcome = await desk.ask("坏了")
+    assert outcome.text == words.say("zh", f"answer.{action.value}")
+    assert outcome.source == "model"
+
+
+async def test_an_empty_reply_is_never_silence(opened: Opener) -> None:
+    desk = opened([written(""), written(""), written("  ")])
+    assert (await desk.ask(PHOTO)).text == words.say("zh", "answer.photo_alone")
+    assert (await desk.ask("在吗")).text == UNKNOWN
+    assert (await desk.ask("在吗")).text == UNKNOWN
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_fixed_sentences_speak_the_customers_language(opened: Opener, language: Language) -> None:
+    outcome = await opened([written("", Action.PERSON)]).ask("human", language=language)
+    assert outcome.text == words.say(language, "answer.person", contact=VOICE.contact)
+
+
+async def test_the_note_to_the_model_speaks_the_shops_language(opened: Opener) -> None:
+    desk = opened([written("50元。"), written("Hello.")], shirt)
+    await desk.ask("how much", language="en")
+    assert desk.prompts()[-1].facts.endswith(prompt.correction("price", "zh"))
+
+
+# ------------------------------------------------------------------------------------------------ room in the prompt
+
+
+def fits(most: int, answer: str = "好的。") -> Callable[[Request], Answered]:
+    """An engine whose context holds so many messages."""
+
+    def script(request: Request) -> Answered:
+        return TooLong("too long") if len(request.messages) > most else written(answer)
+
+    return script
+
+
+async def test_what_no_longer_fits_is_folded_into_one_line_and_tried_again(opened: Opener) -> None:
+    desk = opened(fits(8))
+    for n in range(4):
+        await desk.ask(f"第{n}个问题")
+    outcome = await desk.ask("最后的问题")
+    assert outcome.text == "好的。"
+    conversation = await desk.conversation()
+    assert conversation.folded == "问过第1个问题"
+    assert [exchange.body for exchange in conversation.exchanges] == [("第2个问题",), ("第3个问题",), ("最后的问题",)]
+    assert desk.prompts()[1].body[0] == "顾客：test zh\n此前：问过第1个问题\n"
+
+
+async def test_folding_goes_on_until_the_question_stands_alone(opened: Opener) -> None:
+    desk = opened(fits(100))
+    for n in range(6):
+        await desk.ask(f"第{n}个问题")
+    sizes: list[int] = []
+
+    def small(request: Request) -> Answered:
+        sizes.append(len(request.messages))
+        return TooLong("too long") if len(request.messages) > 2 else written("好的。")
+
+    desk.engine._script = small
+    assert (await desk.ask("最后")).text == "好的。"
+    assert sizes == [14, 8, 4, 2]
+
+
+async def test_a_question_that_does_not_fit_alone_is_an_error(opened: Opener) -> None:
+    with pytest.raises(TooLong):
+        await opened(fits(1)).ask("很长")
+
+
+async def test_an_engine_that_fails_is_the_callers_to_answer_for(opened: Opener) -> None:
+    with pytest.raises(EngineError):
+        await opened([EngineError("the engine is gone")]).ask("在吗")
+
+
+async def test_more_turns_than_the_shop_keeps_are_folded(opened: Opener) -> None:
+    voice = Voice(
+        shop="a",
+        contact="b",
+        label="",
+        language="zh",
+        system=VOICE.system,
+        max_tokens=9,
+        history_turns=4,
+        notice_after_s=8,
+    )
+    desk = opened(fits(100), voice=voice)
+    for n in range(6):
+        await desk.ask(f"第{n}个问题")
+    conversation = await desk.conversation()
+    assert [exchange.body for exchange in conversation.exchanges] == [("第3个问题",), ("第4个问题",), ("第5个问题",)]
+    assert "第2个问题" in conversation.folded
+
+
+# ------------------------------------------------------------------------------------------------ the notice
+
+
+SLOW = Estimate(first_s=20, whole_s=42, ahead=2)
+
+
+async def test_a_slow_answer_is_announced_once_and_before_it_is_asked_for(opened: Opener) -> None:
+    desk = opened(
+        [written("", Action.LOOK_UP, SEEN), written("50元。"), written("89元。")], shirt_when_seen, estimate=SLOW
+    )
+    outcome = await desk.ask(PHOTO, "多少钱")
+    ((text, estimate),) = desk.told
+    assert text == words.say("zh", "notice.photo_queue", seconds=" 50 秒", ahead=2)
+    assert estimate is SLOW
+    assert outcome.trace.notice == text
+
+
+async def test_a_fast_answer_is_not_announced(opened: Opener) -> None:
+    desk = opened([written("好的。")], estimate=Estimate(first_s=1, whole_s=8, ahead=3))
+    outcome = await desk.ask("在吗")
+    assert desk.told == []
+    assert outcome.trace.notice is None
+
+
+async def test_the_notice_comes_in_the_shops_words_or_the_customers_language(opened: Opener) -> None:
+    desk = opened([written("Hello.")], estimate=SLOW)
+    await desk.ask("hello there", language="en")
+    assert desk.told[0][0] == words.say("en", "notice.words_queue", seconds="50 seconds", ahead=2)
+
+
+# ------------------------------------------------------------------------------------------------ small things
+
+
+async def test_the_label_stands_before_the_text_when_the_shop_has_one(opened: Opener) -> None:
+    assert opened([]).dialogue.label("您好。") == "您好。"
+    named = Voice(
+        shop="a", contact="b", label="AI 客服", language="zh", system=VOICE.system, max_tokens=9, history_turns=4,
+        notice_after_s=8,
+    )  # fmt: skip
+    assert opened([], voice=named).dialogue.label("您好。") == "【AI 客服】您好。"
+
+
+async def test_photos_can_be_looked_at_before_their_words_come(opened: Opener) -> None:
+    desk = opened([])
+    await desk.dialogue.warm([PHOTO])
+    assert desk.engine.warmed == [(VOICE.system, (PHOTO,))]

@@ -1,0 +1,435 @@
+"""The guard, as a table: what a customer may read and what he may not, and why."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from bot import config, knowledge, prompt
+from bot.guard import Guard, Reason
+from bot.sentences import split
+from inference.demo import dialogues
+from inference.demo.items import Item, any_item
+
+FACTS = (
+    "你是小满杂货的客服，说话简短、亲切、准确。",
+    "运费：满99元包邮，不满收8元运费。",
+    "发货：48小时内发货，一般用顺丰。",
+    "退换：签收后7天内可退换，定制的除外。",
+    "质保：杯子和雨伞保修1年。",
+    "发货：下午4点前付款的当天发出，周日和法定假日顺延。",
+    "发货：发货后一般2到4天送到。",
+    "hello@xiaoman.example",
+    "https://help.xiaoman.example/returns",
+    "顾客：web zh",
+    "订单ZG260118 红色条纹T恤×1 已发货 顺丰SF1234567890",
+    "红色条纹T恤 89元 库存12件 尺码S/M/L 棉",
+    "蓝色波点雨伞 39.9元 库存5件 涤纶",
+    "黑色格子鞋子 1299元 缺货 尺码36/37/38 帆布",
+    "新店开张：11月20日当天八五折，满200元减30元。",
+)
+WORDS = ("我身高165体重60，尾号4321，电话 138 0013 8000", "50元卖不卖？明天能到吗", "我的单号是 zg 260155")
+
+PASS = """
+这款红色条纹T恤89元，有现货，还有12件。
+价格是89.00元。
+￥89，包邮要满99元。
+¥ 89起
+89块钱一件
+８９元
+八十九元
+捌拾玖元
+八十九块
+一件八十九元，很划算。
+这把伞39.9元。
+这把伞39块9。
+这把伞三十九块九。
+这把伞39元9角。
+这双鞋1,299元。
+这双鞋1299.00元，暂时缺货。
+这双鞋一千二百九十九元。
+It is 89 yuan.
+It costs 89 RMB, and there are 12 left.
+That one is eighty-nine yuan.
+That is RMB 89 a piece.
+满99元包邮，不满收8元运费。
+满九十九元包邮。
+满99包邮
+满200元减30元
+满200减30。
+开张那天打八五折。
+开张那天打8.5折。
+那天是85折。
+48小时内发货，一般用顺丰。
+四十八小时内发货
+签收后7天内可退换。
+签收后七天内可退换。
+一般2到4天送到。
+一般2-4天送到。
+一般两到四天送到。
+It takes 2 to 4 days.
+You can return it within seven days.
+杯子保修1年。
+杯子保修一年。
+The mug has one year of warranty.
+下午4点前付款当天发出。
+下午四点前付款当天发出。
+周日不发货。
+星期天不发货。
+We do not ship on Sundays.
+11月20日打折。
+11月20号打折。
+十一月二十日打折。
+11-20那天打折。
+11/20打折。
+On November 20 there is a discount.
+It was 20th of November.
+活动在11月。
+活动在20号。
+明天能到吗我不敢保证。
+订单ZG260118已经发货。
+订单号 zg260118 查到了。
+顺丰单号SF1234567890。
+顺丰单号 SF 1234567890。
+尾号4321，对吗？
+订单ZG260155没有找到。
+您的电话13800138000，对吗？
+您的电话138-0013-8000，对吗？
+身高165、体重60的话，建议穿M。
+身高165cm可以穿M码。
+尺码有S、M、L。
+尺码有S/M/L/XL。
+有36码、37码和38码。
+尺码36/37/38都没有了。
+36到38码。
+三十六码没有货。
+您可以写信到hello@xiaoman.example。
+Please write to hello@xiaoman.example.
+请看https://help.xiaoman.example/returns。
+请看help.xiaoman.example/returns
+请看help.xiaoman.example。
+这是一件红色条纹T恤。
+稍等一下，我看一看。
+这是两只蓝色的袜子。
+照片里有3只袜子。
+图里一共有三只袜子。
+一共2只。
+2只。
+There are 3 blue striped socks in the photo.
+There are 3 striped socks.
+There are two of them.
+左边有1处破洞。
+照片里的杯子左边有一道裂痕。
+第1张是红色，第2张是蓝色。
+1. 红色
+2、蓝色
+3）绿色
+① 红色
+1️⃣ 红色
+请告诉我订单号和手机号后4位，我来核对。
+请告诉我订单号和手机号后 四 位，我来核对。
+Please tell me the order number and the last 4 digits of your phone.
+这款T恤和裤子、裙子都好搭，一年四季都能穿。
+千万不要用开水烫。
+万一坏了，7天内可以退换。
+花纹是三角形的。
+这款有两种颜色。
+还有两个颜色可以选。
+还有一个问题吗？
+大概七八成新。
+我是AI客服，会看照片。
+这款T-shirt是棉的。
+一块儿下单更方便。
+您好，有什么可以帮您？
+从照片上看像是蓝色，不太确定。
+今天天气不错。
+周末也能穿。
+It is up-to-date.
+One of them is red.
+Yes, it may be cotton.
+十分抱歉。
+这个多少钱要看是哪一款。
+No. It is plain.
+e.g. the red one, i.e. not the blue one
+百搭，一百分的好看没法保证。
+""".strip().splitlines()[:-1]
+
+STOP = {
+    Reason.PRICE: """
+这款90元。
+这款98元，有现货。
+￥90
+¥90
+＄90
+九十元
+玖拾元
+九十块
+九十块九
+八十九块九
+89.90元
+89块9
+89元9角
+89.9元
+1,298元
+１２９８元
+一千二百九十八元
+90 yuan
+ninety yuan
+eighty-eight yuan
+RMB 90
+CNY90
+$89.5
+90 bucks
+９８元
+9 0元
+9 8 元
+９ ８ 元
+9\u200b8元
+8️⃣8️⃣元
+⑨⑧元
+٩٨元
+𝟗𝟖元
+98r
+98RMB
+98块包邮
+3百元
+1.2万元
+2k元
+打八折
+打8折
+打八八折
+打5折
+20% off
+优惠20%
+百分之二十的优惠
+a discount of 20 percent
+twenty percent off
+半价给您。
+便宜2成
+满99减20
+满100减30
+立减20
+减二十
+便宜15给您
+赔您50元
+退您50元
+50元可以卖。
+50就卖给您。
+价格50，卖了。
+售价：50
+卖五十
+The price is 50.
+OK, 50 yuan then.
+It costs 50.
+I can sell it for 50.
+补您六十块
+几十元
+只要九十九块九
+三角钱
+两块钱
+两元
+加收10元运费。
+收十元运费
+八元九角
+① 90元
+⑨元
+1. 90元
+9. 元
+""",
+    Reason.DATE: """
+11月21日发货。
+十一月二十一日发货。
+11月21号到。
+21号到。
+2026年11月20日发货。
+2026-11-21发货
+11-21发货
+12月打折
+十二月打折
+12/24 delivery
+It ships on November 21.
+It ships on 21 November.
+It arrives Nov 21st.
+后天到。
+大后天到。
+今天就发货。
+今天下午给您寄出。
+昨天已经发了。
+下周到。
+下周一到。
+下个月有货。
+月底有货
+周三发货。
+星期五送到。
+礼拜六送到
+周末送到。
+It arrives today.
+It will arrive next week.
+It arrives on Friday.
+It will ship on the weekend.
+It was sent yesterday.
+""",
+    Reason.NUMBER: """
+还有13件。
+还有6条。
+还剩三件。
+还有十三件。
+库存二十
+照片里的这款还有7件。
+3天内发货。
+三天内发货。
+三四天到。
+照片看过了，3天内处理。
+3-5天送到。
+三到五天送到。
+in 3 days
+within three days
+72小时内发货。
+七十二小时内发货
+15天内可退换。
+十五天内可退换
+保修2年。
+保修两年。
+保修半年。
+two years of warranty
+下午5点前付款当天发出。
+下午五点前付款
+before 5 p.m.
+39码有货。
+三十九码有货
+订单ZG260119已经发货。
+订单zg260119
+订单ZG2601181
+顺丰SF1234567891
+单号SF12345678
+YT9988776655443
+请打13900139000。
+请打 139 0013 9000。
+请打139-0013-9000。
+请打1 3 9 0 0 1 3 9 0 0 0。
+电话4008208820
++86 139 0013 9000
+尾号1234
+编号TS-PL-WH
+编号 TS-ST-RD-2
+型号AB-12345
+加QQ 123456
+一百零五
+有一百多人买过。
+照片里有11只袜子。
+买3件送1件
+buy 3 get 1 free
+三件装还有货
+100%棉
+10. 红色
+第10张
+""",
+    Reason.LINK: """
+请看www.xiaoman-shop.com
+请看 https://xiaoman.com/pay
+请看http://evil.example
+请上xiaoman.cn下单。
+xiaoman.example
+请上shop.xiaoman.example下单
+请看https://help.xiaoman.example/pay
+请看 xiаoman.example/returns
+写信到hallo@xiaoman.example
+写信到hello@xiaoman.example.cn
+write to xhello@xiaoman.example
+扫码t.me/xiaoman
+bit.ly/3abc
+see weidian.top/a?b=1
+ＷＷＷ．xiaoman．com
+www.xiao\u200bman.com
+xiaoman . com
+xiaoman dot com
+xiaoman点com
+加微信xiaoman888
+加微信：xiaoman_shop
+telegram @xiaoman_shop
+访问 8.8.8.8
+xiaoman.unknown/pay
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def guard() -> Guard:
+    return Guard(FACTS, WORDS)
+
+
+@pytest.mark.parametrize("sentence", PASS)
+def test_what_the_shop_or_the_customer_said_may_be_said(guard: Guard, sentence: str) -> None:
+    assert guard.check(sentence) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"), [(reason, line) for reason, lines in STOP.items() for line in lines.strip().splitlines()]
+)
+def test_what_nobody_said_is_stopped(guard: Guard, reason: Reason, sentence: str) -> None:
+    stopped = guard.check(sentence)
+    assert stopped is not None
+    # A price without a unit is just a figure, and a percentage may be either: the reason only picks the note.
+    if reason is not Reason.NUMBER:
+        assert stopped is reason
+
+
+# ------------------------------------------------------------------------------------------------ what is taught
+
+ROOT = Path(config.__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def taught_facts() -> tuple[list[str], list[tuple[str, str]]]:
+    """What every customer of the demonstration shop shares, and its policy heads."""
+    policy = knowledge.read(ROOT / "demo").policy
+    system = prompt.system(
+        config.template(ROOT / "bot" / "prompts" / "brief.zh.md"),
+        shop="小满杂货",
+        contact="hello@xiaoman.example",
+        persona=config.template(ROOT / "demo" / "persona.zh.md"),
+        policy=policy,
+    )
+    return [*map(str, system.body), "hello@xiaoman.example"], [(s.title, s.passages[0]) for s in policy]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_everything_that_the_shipped_model_is_taught_to_say_may_be_said(
+    taught_facts: tuple[list[str], list[tuple[str, str]]], seed: int
+) -> None:
+    shared, sections = taught_facts
+    rng = random.Random(seed)
+    drawn = 0
+
+    def pick() -> tuple[int, Item | None]:
+        nonlocal drawn
+        drawn += 1
+        return drawn, None if rng.random() < 0.15 else any_item(rng)
+
+    talk = dialogues.conversation(rng, pick, sections)
+    facts, words = [*shared, talk.head, talk.folded], []
+    for exchange in talk.exchanges:
+        facts += [fact.text for fact in exchange.facts]
+        words += [part for part in exchange.body if isinstance(part, str)]
+        assert exchange.answer is not None
+        guard = Guard(facts, words)
+        assert [s for s in split(exchange.answer.reply) if guard.check(s)] == []
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_price_or_stock_that_was_miscopied_is_stopped(seed: int) -> None:
+    """A tiny model's commonest slip: one digit of a figure of the line comes out wrong."""
+    rng = random.Random(seed)
+    line = dialogues.line(rng, "红色", "条纹", "T恤")
+    guard = Guard([line.text], ["红色条纹T恤多少钱，有货吗"])
+    right = line.answer("price_stock")
+    assert guard.check(right) is None
+    known = {line.price, str(line.stock), *line.sizes.split("/")}
+    for figure, unit in ((line.price, "元"), (str(line.stock), "件")):
+        at = rng.randrange(len(figure))
+        wrong = figure[:at] + rng.choice([d for d in "123456789" if d != figure[at]]) + figure[at + 1 :]
+        if figure[at] == "." or figure == "0" or wrong in known:
+            continue
+        assert guard.check(right.replace(figure + unit, wrong + unit)) is not None
