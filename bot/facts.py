@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
+from time import monotonic
 
 from bot.model import Customer, Fact, Facts, Offer, Order, Product, Seen, Variant
 from bot.numerals import folded
@@ -27,6 +28,10 @@ _ENOUGH = 0.4
 _TOPIC, _POINTED = 2.0, 0.2
 _MOST_PASSAGES = 2
 _MOST_OFFERS = 4
+#: Wrong phone tails that one order bears within so many seconds, and how many orders are watched.
+_MOST_GUESSES = 5
+_GUESS_PAUSE_S = 3600.0
+_MOST_GUESSED = 10_000
 #: How shops write that there is no pattern.
 _PLAIN = ("", "纯色", "plain")
 
@@ -194,6 +199,24 @@ def _goods(found: Sequence[tuple[Product, Variant]]) -> Facts:
     )
 
 
+class _Guesses:
+    """Wrong phone tails by order number, whoever tried them: a new name costs a guesser nothing, another order does."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, list[float]] = {}
+
+    def allowed(self, number: str) -> bool:
+        recent = [at for at in self._times.get(number, ()) if monotonic() - at < _GUESS_PAUSE_S]
+        return len(recent) < _MOST_GUESSES
+
+    def wrong(self, number: str) -> None:
+        # The newest stand last; numbers that were made up must not fill the memory.
+        times = self._times.pop(number, [])
+        self._times[number] = [*times, monotonic()][-_MOST_GUESSES:]
+        if len(self._times) > _MOST_GUESSED:
+            del self._times[next(iter(self._times))]
+
+
 class ShopFacts:
     """Implements :class:`~bot.ports.FactSource` over the store; ``shops`` names the shop of each (channel, account)."""
 
@@ -201,6 +224,7 @@ class ShopFacts:
         self._store = store
         self._shop = shop
         self._accounts = accounts or {}
+        self._guesses = _Guesses()
 
     def shop_of(self, customer: Customer) -> str:
         return self._accounts.get((customer.channel, customer.account), self._shop)
@@ -227,12 +251,21 @@ class ShopFacts:
         if number is not None:
             rest = words[: number.start()] + " " + words[number.end() :]
             if tail := _TAIL_NAMED.search(rest) or _TAIL.search(rest):
-                order = await self._store.bind(shop, customer, (number[1] + number[2]).upper(), tail[1])
+                order = await self._bound(shop, customer, (number[1] + number[2]).upper(), tail[1])
                 return [] if order is None else [Fact(id=f"order:{order.number}", text=order_line(order))]
         if not _ORDER_WORDS.search(words):
             return []
         mine = await self._store.orders(shop, customer)
         return [Fact(id=f"order:{order.number}", text=order_line(order)) for order in mine[:3]]
+
+    async def _bound(self, shop: str, customer: Customer, number: str, tail: str) -> Order | None:
+        """The order, when number and tail belong together. Four digits are soon guessed: so few tries, then a pause."""
+        if not self._guesses.allowed(number):
+            return None
+        order = await self._store.bind(shop, customer, number, tail)
+        if order is None:
+            self._guesses.wrong(number)
+        return order
 
     async def _passages(self, shop: str, words: str) -> list[Fact]:
         known = [

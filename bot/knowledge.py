@@ -25,7 +25,17 @@ STATUSES = ("待付款", "已付款", "已发货", "已签收", "已退款")
 #: One row per variant; the rows of a product share its id and the columns of ``_SHARED_BY_PRODUCT``.
 PRODUCTS = Columns(
     needed=("id", "name", "kind", "price", "stock", "sku"),
-    optional=("pattern", "material", "about", "colour", "sizes", "picture"),
+    optional=(
+        "pattern",
+        "material",
+        "about",
+        "colour",
+        "sizes",
+        "picture",
+        "kind_also",
+        "pattern_also",
+        "colour_also",
+    ),
 )
 #: One row per order line; the rows of an order share its number and the columns of ``_SHARED_BY_ORDER``.
 ORDERS = Columns(
@@ -34,11 +44,11 @@ ORDERS = Columns(
 )
 FAQ = Columns(needed=("question", "answer"))
 
-_SHARED_BY_PRODUCT = ("name", "kind", "pattern", "material", "about")
+_SHARED_BY_PRODUCT = ("name", "kind", "pattern", "material", "about", "kind_also", "pattern_also")
 _SHARED_BY_ORDER = ("phone_tail", "status", "at", "carrier", "tracking")
 
 #: Goes into :func:`version`: raised when the same files would be read into other values.
-_READING = b"1"
+_READING = b"2"
 
 #: Faults that are listed; the rest is counted.
 _SHOWN = 20
@@ -114,10 +124,11 @@ def _products(rows: Sequence[Row]) -> tuple[Product, ...]:
                 Variant(
                     sku=sku,
                     colour=row["colour"],
-                    sizes=tuple(size.strip() for size in row["sizes"].split("/") if size.strip()),
+                    sizes=_list(row["sizes"]),
                     price=row.take("price", _money, Decimal()),
                     stock=row.take("stock", _count, 0),
                     picture=row.take("picture", _below, ""),
+                    colour_also=_list(row["colour_also"]),
                 )
             )
         out.append(
@@ -129,6 +140,8 @@ def _products(rows: Sequence[Row]) -> tuple[Product, ...]:
                 material=first["material"],
                 about=first["about"],
                 variants=tuple(variants),
+                kind_also=_list(first["kind_also"]),
+                pattern_also=_list(first["pattern_also"]),
             )
         )
     return tuple(out)
@@ -208,6 +221,11 @@ def _together(rows: Sequence[Row], key: str, shared: Sequence[str]) -> list[list
 
 
 # ------------------------------------------------------------------------------------------------ cells
+
+
+def _list(text: str) -> tuple[str, ...]:
+    """Several things in one cell: «S/M/L»."""
+    return tuple(part.strip() for part in text.split("/") if part.strip())
 
 
 def _money(text: str) -> Decimal:

@@ -232,6 +232,14 @@ async def test_nobody_hears_of_somebody_elses_order(facts: ShopFacts) -> None:
     assert await found(facts, "我的订单到哪了", customer=OTHER) == ["ZG260118"]
 
 
+async def test_a_phone_tail_cannot_be_guessed_by_trying(facts: ShopFacts) -> None:
+    for tail in range(5):
+        assert await found(facts, f"ZG260118 000{tail}", customer=OTHER) == []
+    assert await found(facts, "ZG260118 4321", customer=OTHER) == [], "not even the right one, for a while"
+    assert await found(facts, "ZG260118 4321") == [], "whoever tries: a new name costs nothing"
+    assert await found(facts, "ZG260200 0001") == ["ZG260200"], "other orders are as open as before"
+
+
 async def test_own_orders_come_newest_first_and_only_when_they_are_asked_for(facts: ShopFacts) -> None:
     await found(facts, "ZG260118 4321")
     await found(facts, "ZG260200 0001")

@@ -66,6 +66,19 @@ def test_rows_of_one_id_are_one_product_with_variants(tmp_path: Path) -> None:
     assert len(read.products) == 2
 
 
+def test_other_names_are_read_from_one_cell_each(tmp_path: Path) -> None:
+    table = "\n".join(
+        [
+            "id,name,kind,price,stock,sku,colour,kind_also,pattern_also,colour_also",
+            "cup,杯子,杯子,35,7,MG-1,红色,马克杯/mug,plain,red/正红",
+        ]
+    )
+    (product,) = knowledge.read(folder(tmp_path, products=table + "\n")).products
+    assert product.kind_also == ("马克杯", "mug")
+    assert product.pattern_also == ("plain",)
+    assert product.variants[0].colour_also == ("red", "正红")
+
+
 def test_rows_of_one_number_are_one_order_and_its_time_is_utc(tmp_path: Path) -> None:
     first, second = knowledge.read(folder(tmp_path, orders=ORDERS)).orders
     assert first == Order(
