@@ -1,0 +1,181 @@
+"""Where a job goes on: from what its conversation holds, from the shop's prompt, or from nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from bot.errors import TooLong
+from bot.ports import Request
+from inference.llama import chat, grammar
+from inference.llama.context import Model
+from inference.llama.job import Job, Leg, Part, Seat
+from inference.llama.memory import Memory, Pieces, Place, shared_key
+from inference.llama.rates import Rates
+from inference.llama.sampler import Sampler
+from inference.llama.sequence import Sequence
+from inference.llama.settings import Settings
+from inference.llama.statefile import StateFiles
+from inference.llama.vision import grid
+from inference.llama.writer import Writer
+
+#: Cells beyond an answer's tokens: what the form forces at its end.
+MARGIN = 64
+
+
+class Admission:
+    def __init__(
+        self, settings: Settings, model: Model, memory: Memory, files: StateFiles, rates: Rates, unit: int
+    ) -> None:
+        """``unit``: pixels along the side of one visual token."""
+        self._settings, self._model, self._rates, self.unit = settings, model, rates, unit
+        self.memory, self._files = memory, files
+        self._sampler = Sampler(settings.sampling)
+        #: Cells that one conversation may take.
+        self.share = min(settings.n_ctx // settings.parallel, model.trained)
+
+    def start(self, job: Job, reserved: int) -> bool:
+        """Gives a job its sequence and its legs. False: there is no room now.
+
+        Raises :class:`TooLong` when the conversation does not fit into its share. ``reserved``: cells that others
+        were promised.
+        """
+        if job.request is None:
+            return self._prepare(job, reserved)
+        request, prompt = job.request, job.prompt
+        held = self.memory.best(request.conversation, prompt.trunk)
+        shared = self._shared(prompt.shared)
+        if held is None and shared is not None and shared.busy:
+            return False
+        trunk = self._parts(prompt.trunk[len(held.pieces if held else prompt.shared) :], request)
+        tail = self._parts(prompt.tail, request)
+        fresh = _cells(trunk) + _cells(tail) + request.max_tokens + MARGIN
+        opening = () if held else self._parts(prompt.shared, request)
+        before = held.cells + held.owing if held else _cells(opening)
+        if before + fresh > self.share:
+            raise TooLong(
+                f"a conversation of {before + fresh} tokens does not fit into its share of {self.share}: "
+                "make inference.n_ctx larger or inference.parallel smaller"
+            )
+        # What the others share takes no cells a second time; a sequence that was parked does.
+        resident = held is None and shared is not None and bool(shared.sequences)
+        wanted = fresh if resident or (held and held.slot >= 0) else before + fresh
+        place = self.memory.place(request.conversation)
+        place.busy = True
+        if not self.memory.room(cells=wanted, slots=3, reserved=reserved):
+            self.memory.leave(place)
+            return False
+        sequence = self.memory.resume(place, prompt.trunk)
+        if (held and sequence is None) or (resident and shared and not shared.sequences):
+            # What it counted on had to go, to make this very room perhaps: once more, with what is left.
+            self.memory.leave(place)
+            return self.start(job, reserved)
+        job.legs.append(Leg(place, trunk))
+        job.legs.append(Leg(place, tail))
+        job.writer = self._writer(request)
+        job.promised = fresh + (held.owing if held else 0)
+        job.prompt_tokens = before + _cells(trunk) + _cells(tail)
+        if sequence is None and shared is not None:
+            if not shared.sequences and not self._open(job, shared, opening):
+                job.promised += _cells(opening)
+                return True
+            sequence = self.memory.fork(shared.sequences[0], place)
+        job.reused = sequence.cells if sequence else 0
+        self._sit(job, place, sequence or self.memory.new(place), job.legs.popleft().parts)
+        return True
+
+    def go_on(self, job: Job) -> None:
+        """The next leg, in a copy of the sequence that the last one ended in."""
+        leg = job.legs.popleft()
+        self._sit(job, leg.place, self.memory.fork(job.sequence, leg.place), leg.parts)
+        if not job.legs and job.writer is not None:
+            job.sequence.write(job.writer.begin())
+
+    def opened(self, job: Job) -> None:
+        """The job has computed a shop's prompt: it is kept, and everyone may copy it."""
+        assert job.seat is not None, "it was computed somewhere"
+        job.seat.place.busy = False
+        self._files.save(shared_key(job.prompt.shared), self.memory.save(job.sequence))
+
+    @staticmethod
+    def _sit(job: Job, place: Place, sequence: Sequence, parts: Iterable[Part]) -> None:
+        job.seat = Seat(place, sequence, len(sequence.pieces))
+        for part in parts:
+            photo = part.piece.photo if isinstance(part.piece, chat.Image) else None
+            sequence.extend(part.piece, part.tokens, photo, part.grid)
+
+    def _prepare(self, job: Job, reserved: int) -> bool:
+        """A shop's prompt, unless it is there; then only the photos are left."""
+        shared = self._shared(job.prompt.shared)
+        if shared is None or shared.sequences:
+            return shared is None or not shared.busy
+        opening = self._parts(job.prompt.shared, None)
+        if not self.memory.room(cells=_cells(opening), slots=1, reserved=reserved):
+            return False
+        self._open(job, shared, opening)
+        return True
+
+    def _open(self, job: Job, shared: Place, opening: tuple[Part, ...]) -> bool:
+        """Brings a shop's prompt back from its file, or lets the job compute it; whether it is there now."""
+        cells = _cells(opening)
+        state = self._files.load(shared_key(job.prompt.shared))
+        if state is not None:
+            sequence = Sequence(slot=-1, pieces=job.prompt.shared, positions=cells)
+            sequence.blocks[0].cells = cells
+            if self.memory.restore(shared, sequence, state):
+                return True
+        shared.busy = True
+        self._sit(job, shared, self.memory.new(shared), opening)
+        return False
+
+    def _shared(self, pieces: Pieces) -> Place | None:
+        if not pieces:
+            return None
+        return self.memory.place(shared_key(pieces), prefix=True)
+
+    def _writer(self, request: Request) -> Writer:
+        last, of = list(request.schema["properties"].items())[-1]
+        return Writer(
+            grammar.Grammar(request.schema),
+            self._sampler,
+            bytes_of=self._model.bytes_of,
+            tokenise=lambda text: self._model.tokenise(text, special=False),
+            max_tokens=request.max_tokens,
+            lead=f'"{last}":"' if of.get("type") == "string" else "",
+        )
+
+    def _parts(self, pieces: Pieces, request: Request | None) -> tuple[Part, ...]:
+        return tuple(self._part(piece, request.schema if request else None) for piece in pieces)
+
+    def _part(self, piece: chat.Piece, schema: dict[str, Any] | None) -> Part:
+        match piece:
+            case chat.Control(text):
+                return Part(piece, tuple(self._model.tokenise(text, special=True)))
+            case chat.Words(text):
+                tokens = tuple(self._model.tokenise(text, special=False))
+                self._rates.text(len(tokens), len(text.encode("utf-8", "replace")))
+                return Part(piece, tokens)
+            case chat.Written(text):
+                cuts = (self._model.tokenise(cut, special=False) for cut in _cuts(text, schema))
+                return Part(piece, tuple(token for cut in cuts for token in cut))
+            case chat.Image(photo):
+                s = self._settings
+                return Part(piece, grid=grid(photo, s.visual_tokens, self.unit, square=s.square))
+            case chat.Fork():
+                return Part(piece)
+
+
+def _cuts(text: str, schema: dict[str, Any] | None) -> list[str]:
+    """An earlier answer cut as it was written; as one piece when it does not have the form (another model's, say)."""
+    if schema is None:
+        return [text]
+    try:
+        cuts = [cut for cut, _ in grammar.segments(schema, json.loads(text))]
+    except (ValueError, KeyError, TypeError, StopIteration, RuntimeError):
+        return [text]
+    return cuts if "".join(cuts) == text else [text]
+
+
+def _cells(parts: Iterable[Part]) -> int:
+    return sum(part.cells for part in parts)

@@ -1,0 +1,184 @@
+"""What is found on a machine, and what follows from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from inference.hardware import GIB, MIB, Choice, Device, Hardware, Shape, choose, find
+
+EIGHT_B = Shape(text=5 * GIB, projector=GIB, layers=36, cell=147_456)
+DEMO = Shape(text=6 * MIB, projector=3 * MIB, layers=6, cell=6144, buffers=40 * MIB)
+
+
+def machine(**changes: object) -> Hardware:
+    values: dict[str, object] = {"processor": "A processor", "cores": 8, "allowed": 8.0, "memory": 32 * GIB}
+    return Hardware(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def card(free: int, *, shared: bool = False) -> Device:
+    return Device(name="Card", kind="cuda", free=free, shared=shared)
+
+
+def said(choice: Choice) -> str:
+    return " ".join(choice.reasons)
+
+
+@pytest.mark.parametrize(
+    ("cores", "allowed", "threads", "most"),
+    [(1, 1.0, 1, 1), (2, 2.0, 1, 2), (8, 8.0, 7, 8), (8, 16.0, 7, 8), (8, 2.5, 1, 2), (8, 0.5, 1, 1)],
+)
+def test_one_core_is_left_for_the_event_loop(cores: int, allowed: float, threads: int, most: int) -> None:
+    choice = choose(machine(cores=cores, allowed=allowed), DEMO, n_ctx=8192)
+    assert (choice.threads, choice.most_threads) == (threads, most)
+    assert choice.gpu_layers == 0
+
+
+def test_a_container_that_may_use_less_is_said() -> None:
+    assert "may use 2.5" in said(choose(machine(allowed=2.5), DEMO, n_ctx=8192))
+    assert "may use" not in said(choose(machine(allowed=16.0), DEMO, n_ctx=8192))
+
+
+@pytest.mark.parametrize(("cores", "tokens"), [(2, 100), (4, 144), (7, 144), (8, 256), (64, 256)])
+def test_a_photo_costs_less_on_a_smaller_processor(cores: int, tokens: int) -> None:
+    assert choose(machine(cores=cores, allowed=float(cores)), EIGHT_B, n_ctx=8192).visual_tokens == tokens
+
+
+def test_a_card_that_holds_the_model_takes_it_whole() -> None:
+    choice = choose(machine(devices=(card(24 * GIB),)), EIGHT_B, n_ctx=8192)
+    assert choice.gpu_layers == 37
+    assert (choice.visual_tokens, choice.parallel, choice.most_threads) == (576, 4, 0)
+    assert "All layers go to Card: 24.0 GB" in said(choice)
+
+
+def test_a_small_card_takes_what_fits() -> None:
+    choice = choose(machine(devices=(card(4 * GIB),)), EIGHT_B, n_ctx=8192)
+    # 4 GB less a projector and its buffers are 2.6 GB; a layer with its context takes 0.166.
+    assert choice.gpu_layers == 15
+    assert choice.visual_tokens == 256
+    assert "15 of 37 layers" in said(choice)
+
+
+def test_a_full_card_takes_nothing() -> None:
+    choice = choose(machine(devices=(card(100 * MIB),)), EIGHT_B, n_ctx=8192)
+    assert choice.gpu_layers == 0
+    assert "the processor computes" in said(choice)
+
+
+def test_the_card_with_the_most_room_is_taken() -> None:
+    choice = choose(machine(devices=(card(GIB), card(24 * GIB))), EIGHT_B, n_ctx=8192)
+    assert choice.gpu_layers == 37
+
+
+def test_a_card_without_cuda_in_llama_cpp_is_said() -> None:
+    assert "nvcc" in said(choose(machine(nvidia=True), DEMO, n_ctx=8192))
+    assert "nvcc" not in said(choose(machine(nvidia=True, devices=(card(GIB),)), DEMO, n_ctx=8192))
+
+
+def test_what_the_owner_set_is_kept() -> None:
+    choice = choose(
+        machine(devices=(card(24 * GIB),)),
+        EIGHT_B,
+        n_ctx=8192,
+        gpu_layers=3,
+        threads=5,
+        visual_tokens=64,
+        parallel=1,
+    )
+    assert (choice.gpu_layers, choice.threads, choice.visual_tokens, choice.parallel) == (3, 5, 64, 1)
+    assert choice.most_threads == 0
+    assert "inference.gpu_layers" in said(choice)
+    assert "inference.threads" in said(choice)
+
+
+@pytest.mark.parametrize(("n_ctx", "parallel"), [(1024, 1), (2048, 1), (4096, 2), (8192, 4), (32_768, 4)])
+def test_each_conversation_gets_room_for_a_photo_and_some_turns(n_ctx: int, parallel: int) -> None:
+    assert choose(machine(), DEMO, n_ctx=n_ctx).parallel == parallel
+    if n_ctx == 32_768:
+        assert choose(machine(devices=(card(99 * GIB),)), DEMO, n_ctx=n_ctx).parallel == 8
+
+
+def test_a_model_too_big_for_the_memory_is_said_with_the_way_out() -> None:
+    choice = choose(machine(memory=4 * GIB), EIGHT_B, n_ctx=8192)
+    assert not choice.fits
+    assert "7.5 GB" in choice.reasons[-1]
+    assert "smaller model" in choice.reasons[-1]
+    assert choose(machine(memory=8 * GIB), EIGHT_B, n_ctx=8192).fits
+
+
+def test_a_card_with_memory_of_its_own_spares_the_machines() -> None:
+    assert choose(machine(memory=2 * GIB, devices=(card(24 * GIB),)), EIGHT_B, n_ctx=8192).fits
+    assert not choose(machine(memory=2 * GIB, devices=(card(24 * GIB, shared=True),)), EIGHT_B, n_ctx=8192).fits
+
+
+def fake_root(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def hyper_threads(cores: int) -> dict[str, str]:
+    at = "sys/devices/system/cpu/cpu"
+    return {
+        f"{at}{cpu}/topology/{name}": text
+        for cpu in range(2 * cores)
+        for name, text in (("core_id", str(cpu % cores)), ("physical_package_id", "0"))
+    }
+
+
+def test_physical_cores_are_counted_not_hyper_threads(tmp_path: Path) -> None:
+    found = find(root=fake_root(tmp_path, hyper_threads(6)))
+    assert found.cores == 6
+    assert found.devices == ()
+
+
+def test_processor_and_memory_are_read(tmp_path: Path) -> None:
+    files = {"proc/cpuinfo": "flags: x\nmodel name\t: Very Fast\n", "proc/meminfo": "MemAvailable:   2048 kB\n"}
+    found = find(root=fake_root(tmp_path, files))
+    assert (found.processor, found.memory) == ("Very Fast", 2 * MIB)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"sys/fs/cgroup/cpu.max": "100000 100000"},
+        {"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "50000", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000"},
+    ],
+)
+def test_a_containers_share_of_the_processor_counts(tmp_path: Path, files: dict[str, str]) -> None:
+    assert find(root=fake_root(tmp_path, files)).allowed == 1.0
+
+
+@pytest.mark.parametrize("text", ["max 100000", "", "100000 0", "garbage"])
+def test_no_limit_is_no_limit(tmp_path: Path, text: str) -> None:
+    free = find(root=tmp_path / "nothing").allowed
+    assert find(root=fake_root(tmp_path, {"sys/fs/cgroup/cpu.max": text})).allowed == free
+
+
+@pytest.mark.parametrize(
+    ("limit", "used"),
+    [("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")],
+)
+def test_a_containers_share_of_the_memory_counts(tmp_path: Path, limit: str, used: str) -> None:
+    files = {
+        "proc/meminfo": "MemAvailable: 9000000 kB\n",
+        f"sys/fs/cgroup/{limit}": str(500 * MIB),
+        f"sys/fs/cgroup/{used}": str(100 * MIB),
+    }
+    assert find(root=fake_root(tmp_path, files)).memory == 400 * MIB
+
+
+def test_a_card_in_the_machine_is_seen_by_its_driver(tmp_path: Path) -> None:
+    assert find(root=fake_root(tmp_path, {"proc/driver/nvidia/version": "x"})).nvidia
+
+
+def test_this_machine_can_be_looked_at() -> None:
+    found = find()
+    assert found.cores >= 1
+    assert found.allowed >= 1
+    assert found.memory > 0
+    assert found.processor
+    assert choose(found, DEMO, n_ctx=8192).fits
