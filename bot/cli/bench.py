@@ -2,20 +2,88 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from bot.cli import app
+from bot.cli.common import document, load
+from bot.errors import BotError
 
 bench = typer.Typer(help="The project's own figures, peers beside them in the same run.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
 
-@bench.command()
+class Pair(StrEnum):
+    #: The model of ``bot.toml``.
+    CONFIGURED = "configured"
+    #: Random weights with the size of a 0.6 B: what a real model of that shape costs.
+    RANDOM = "random"
+
+
+# A single command would be run without its name: «bench engine» is one of several to come.
+@bench.callback()
+def _several() -> None:
+    """The project's own figures, peers beside them in the same run."""
+
+
+@bench.command(epilog="LLAMA_SERVER names the llama-server to compare with, built from the same llama.cpp.")
 def engine(
     context: typer.Context,
+    pair: Annotated[
+        Pair, typer.Option(help="Which model; «random» writes 1 GB to a temporary folder.")
+    ] = Pair.CONFIGURED,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """First token, follow-ups, customers in turn, after a restart, decode: ours, the stock handler, llama-server."""
-    raise typer.Exit(1)
+    from bench.engine import Pair as Files
+    from bench.engine import run
+    from bot.app import Place, choice_of
+    from inference import models
+
+    config, root = load(context)
+    with tempfile.TemporaryDirectory() as folder:
+        if pair is Pair.RANDOM:
+            try:
+                from bench import random_pair
+            except ImportError as exc:
+                raise BotError(
+                    "the random pair is written by the package gguf: pip install -r requirements-dev.txt"
+                ) from exc
+            text, projector = random_pair.write("bench", Path(folder), "Q8_0")
+            files = Files(name="random bench", model=str(text), projector=str(projector), threads=1, visual_tokens=256)
+        else:
+            found = models.resolve(config.inference.model, config.inference.mmproj, Place.of(config, root).models)
+            choice = choice_of(config, found)
+            files = Files(
+                name=found.row.name,
+                model=str(found.text),
+                projector=str(found.projector),
+                threads=choice.threads,
+                visual_tokens=choice.visual_tokens,
+                square=found.row.square,
+            )
+        result = run(files)
+    if as_json:
+        document(result)
+    else:
+        _show(result)
+
+
+def _show(result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    peers = list(dict.fromkeys(peer for figure in result["figures"] for peer in figure["peers"]))
+    table = Table(box=None, pad_edge=False)
+    for heading in ("figure", "unit", "ours", *peers, "target", "met"):
+        table.add_column(heading)
+    for figure in result["figures"]:
+        values = [figure["ours"], *(figure["peers"].get(peer) for peer in peers)]
+        met = {True: "✓", False: "✗", None: ""}[figure["met"]]
+        shown = ["–" if value is None else f"{value:.3g}" for value in values]
+        table.add_row(figure["name"], figure["unit"], *shown, figure["target"] or "", met)
+    Console(highlight=False).print(table)
