@@ -85,6 +85,14 @@ class _Run:
     timings: Timings = field(default_factory=Timings)
     tokens: Tokens = field(default_factory=Tokens)
     notice: str | None = None
+    #: Seconds that the guard took of the answer being written.
+    guard_s: float = 0.0
+
+    def checked(self, guard: Guard, sentence: str) -> str | None:
+        since = monotonic()
+        reason = guard.check(sentence)
+        self.guard_s += monotonic() - since
+        return reason.value if reason else None
 
     def step(self, name: str, since: float) -> None:
         self.steps.append((name, monotonic() - since))
@@ -212,13 +220,17 @@ class Dialogue:
         """
         passed = ""
         for attempt in range(2):
+            since = monotonic()
             guard = self._guard(conversation, exchange)
             request = self._request(conversation, exchange)
+            run.step("prompt", since)
             if run.notice is None:
                 await self._notice(request, exchange, run, tell)
             since = monotonic()
+            run.guard_s = 0.0
             written, passed, reason = await self._stream(request, guard, run, show)
-            run.step("answer", since)
+            run.step("answer", since + run.guard_s)
+            run.steps.append(("guard", run.guard_s))
             if reason is None and written is not None:
                 return replace(exchange, answer=written), passed
             run.stopped.append(reason or "form")
@@ -267,8 +279,8 @@ class Dialogue:
         async with aclosing(self._engine.answer(request)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 for sentence in cutter.feed(reader.feed(chunk.text)):
-                    if reason := guard.check(sentence):
-                        return None, passed, reason.value
+                    if reason := run.checked(guard, sentence):
+                        return None, passed, reason
                     passed += sentence
                     await show(passed.rstrip())
                 if chunk.done:
@@ -277,8 +289,8 @@ class Dialogue:
                         return None, passed, "repetition"
         rest = cutter.flush()
         for sentence in rest:
-            if reason := guard.check(sentence):
-                return None, passed, reason.value
+            if reason := run.checked(guard, sentence):
+                return None, passed, reason
             passed += sentence
         if rest:
             await show(passed.rstrip())

@@ -184,6 +184,7 @@ class Intake:
             customer, language=words.language_of(said, hint or self._language)
         )
         language = words.language_of(said, hint or conversation.language)
+        waited = max(0.0, (datetime.now(UTC) - events[-1].at).total_seconds())
         replies: list[tuple[Reply, Trace]] = []
         exchanges: Sequence[Exchange] = ()
         if self._answers and conversation.holder == "bot":
@@ -197,7 +198,8 @@ class Intake:
                     offers=outcome.offers,
                     source=outcome.source,
                 )
-                replies.append((reply, outcome.trace))
+                trace = replace(outcome.trace, steps=(("event", waited), *outcome.trace.steps))
+                replies.append((reply, trace))
             exchanges = outcome.exchanges
         await self._outbox.send(await self._store.finish(conversation, events, exchanges, replies))
 

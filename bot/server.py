@@ -71,7 +71,7 @@ async def serving(app: Starlette, sock: socket.socket) -> AsyncIterator[None]:
         access_log=False,
         server_header=False,
         ws="websockets-sansio",
-        ws_max_size=1 << 20,
+        ws_max_size=1 << 16,
         timeout_graceful_shutdown=_GRACE,
         lifespan="off",
     )

@@ -147,7 +147,7 @@ async def test_the_trace_says_how_the_answer_came_to_be(opened: Opener) -> None:
     assert trace.timings.image_s == 0.2
     assert trace.timings.queue_s == 0.1
     assert trace.timings.total_s > 0
-    assert [name for name, _ in trace.steps] == ["facts", "answer"]
+    assert [name for name, _ in trace.steps] == ["facts", "prompt", "answer", "guard"]
     assert trace.stopped == ()
     assert trace.notice is None
 
@@ -195,7 +195,8 @@ async def test_a_look_up_is_two_calls_over_the_same_beginning(opened: Opener) ->
     assert outcome.trace.facts == (SHIRT,)
     assert outcome.trace.tokens.reply == 20
     assert outcome.trace.timings.queue_s == pytest.approx(0.2)
-    assert [name for name, _ in outcome.trace.steps] == ["facts", "answer", "look_up", "answer"]
+    call = ["prompt", "answer", "guard"]
+    assert [name for name, _ in outcome.trace.steps] == ["facts", *call, "look_up", *call]
 
 
 async def test_a_look_up_that_finds_nothing_says_so_to_the_model(opened: Opener) -> None:
