@@ -373,7 +373,13 @@ def compiling(machine: Machine, *logs: str) -> list[str]:
 def test_the_long_step_counts_up_and_says_how_long_it_still_takes(machine: Machine) -> None:
     (machine.clone / "build").mkdir()
     assert compiling(
-        machine, "begins", "  [2/200] cc a.c", "  [22/200] cc b.c", "  [23/200] cc c.c", "  [102/200] c++ d.cpp"
+        machine,
+        "begins",
+        "  [2/200] cc a.c",
+        "  [22/200] cc b.c",
+        "  [23/200] cc c.c",
+        "  [102/200] c++ d.cpp",
+        "  [200/200] ld",
     ) == [
         "  … compiling llama.cpp  1 %",
         "  … compiling llama.cpp  11 %, about 2 min left",
