@@ -21,8 +21,6 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = ROOT / "inference" / "demo" / "demo.gguf"
-RED_CUP = ROOT / "demo" / "pictures"
 
 #: Seconds until a start or an end is given up; generous, since test machines are slow.
 PATIENCE = 60.0
@@ -115,7 +113,7 @@ def a_photo(name: str = "") -> Path:
 
 def test_a_photo_question_is_answered_and_the_follow_up_costs_its_own_words_only(shop: Shop, started: Any) -> None:
     started()
-    first = shop.ask("这是什么颜色的？有破损吗？", a_photo("mug-plain-red"))
+    first = shop.ask("这是什么颜色的？有破损吗？", a_photo("mug-striped-red"))
     assert "红" in first["reply"]
     assert first["source"] == "model"
     second = shop.ask("是什么花纹？")
@@ -127,7 +125,7 @@ def test_a_photo_question_is_answered_and_the_follow_up_costs_its_own_words_only
 
 def test_after_a_restart_the_shop_prompt_is_not_computed_and_the_history_is_there(shop: Shop, started: Any) -> None:
     bot = started()
-    shop.ask("这是什么？", a_photo("mug-plain-red"))
+    shop.ask("这是什么？", a_photo("mug-striped-red"))
     system = shop.ask("你好", customer="another")["tokens"]["reused"]
     assert bot.stop() == 0
     started()
@@ -192,7 +190,7 @@ def test_one_process_answers_a_line_each_with_jsonl(shop: Shop) -> None:
 
 def test_a_customer_is_exported_and_then_erased_everywhere(shop: Shop, started: Any) -> None:
     started()
-    shop.ask("记住这句暗号九霄云外", a_photo("mug-plain-red"), customer="leaving")
+    shop.ask("记住这句暗号九霄云外", a_photo("mug-striped-red"), customer="leaving")
     out = shop.folder / "leaving.zip"
     done = shop.run("customer", "export", "ask:local:leaving", "--out", str(out))
     assert done.returncode == 0, done.stderr

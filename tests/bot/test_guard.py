@@ -10,7 +10,7 @@ import pytest
 from bot import config, knowledge, prompt
 from bot.guard import Guard, Reason
 from bot.sentences import split
-from inference.demo import dialogues
+from inference.demo import dialogues, shelf
 from inference.demo.items import Item, any_item
 
 FACTS = (
@@ -422,7 +422,7 @@ def test_everything_that_the_shipped_model_is_taught_to_say_may_be_said(
 def test_a_price_or_stock_that_was_miscopied_is_stopped(seed: int) -> None:
     """A tiny model's commonest slip: one digit of a figure of the line comes out wrong."""
     rng = random.Random(seed)
-    line = dialogues.line(rng, "红色", "条纹", "T恤")
+    line = shelf.line(rng, "红色", "条纹", "T恤")
     guard = Guard([line.text], ["红色条纹T恤多少钱，有货吗"])
     right = line.answer("price_stock")
     assert guard.check(right) is None

@@ -67,13 +67,11 @@ def test_rows_of_one_id_are_one_product_with_variants(tmp_path: Path) -> None:
 
 
 def test_other_names_are_read_from_one_cell_each(tmp_path: Path) -> None:
-    table = "\n".join(
-        [
-            "id,name,kind,price,stock,sku,colour,kind_also,pattern_also,colour_also",
-            "cup,杯子,杯子,35,7,MG-1,红色,马克杯/mug,plain,red/正红",
-        ]
-    )
-    (product,) = knowledge.read(folder(tmp_path, products=table + "\n")).products
+    table = """\
+id,name,kind,price,stock,sku,colour,kind_also,pattern_also,colour_also
+cup,杯子,杯子,35,7,MG-1,红色,马克杯/mug,plain,red/正红
+"""
+    (product,) = knowledge.read(folder(tmp_path, products=table)).products
     assert product.kind_also == ("马克杯", "mug")
     assert product.pattern_also == ("plain",)
     assert product.variants[0].colour_also == ("red", "正红")
