@@ -80,10 +80,10 @@ def started(shop: Shop) -> Iterator[Any]:
     running: list[Running] = []
 
     def start() -> Running:
-        log = (shop.folder / "log").open("a")
-        process = subprocess.Popen(
-            shop.command("run"), cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True
-        )
+        with (shop.folder / "log").open("a") as log:
+            process = subprocess.Popen(
+                shop.command("run"), cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            )
         door = shop.folder / "data" / "bot.door.json"
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until and process.poll() is None:
