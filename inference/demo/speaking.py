@@ -1,0 +1,248 @@
+"""Stage 2: the text tower learns the shop's conversations.
+
+First with pictures told in words (*told*), which needs no vision tower and therefore runs beside stage 1: manners, the
+answer's form, copying, comparing. Then with the pictures as the vision tower sees them (*seen*).
+"""
+
+# torch is no dependency of the product, so that mypy may not see it: its classes and decorators are untyped here.
+# mypy: disable-error-code="misc, untyped-decorator"
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bot import answer
+from bot.model import Conversation
+from bot.ports import Message
+from inference.demo import dialogues, together, tokens, wordings
+from inference.demo.items import Item
+from inference.demo.muon import Average, Muon, groups
+from inference.demo.pictures import Labels, item_of
+from inference.demo.towers import MERGED, Shape, Text
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """What all lessons share."""
+
+    tokenizer: Tokenizer
+    shared: Message
+    sections: tuple[tuple[str, str], ...]
+    #: Labels of the gallery, and what the vision tower sees of each picture (None: told in words).
+    labels: Labels
+    views: NDArray[np.float16] | None
+
+    @property
+    def prefix(self) -> Tensor:
+        return torch.tensor(tokens.prefix(self.tokenizer, self.shared))
+
+    def conversation(self, rng: random.Random, most_lines: int, rounds: int = 4) -> tuple[Conversation, list[str]]:
+        """A conversation and its pictures in words."""
+        told: dict[int, str] = {}
+
+        def pick() -> dialogues.Picture:
+            number = rng.randrange(len(self.labels))
+            item = item_of(self.labels[number])
+            told[number] = in_words(item)
+            return number, item
+
+        talk = dialogues.conversation(rng, pick, self.sections, most_lines=most_lines, rounds=rounds)
+        photos = [int(p.sha256, 16) for e in talk.exchanges for p in e.body if not isinstance(p, str)]
+        return talk, [told[number] for number in photos]
+
+    def row(self, rng: random.Random, most_lines: int, rounds: int = 4) -> tokens.Row:
+        talk, told = self.conversation(rng, most_lines, rounds)
+        return tokens.row(self.tokenizer, self.shared, talk, spoken=told if self.views is None else None)
+
+    def drill(self, rng: random.Random) -> tokens.Row:
+        """Copying or looking, as densely as it goes."""
+        if self.views is None or rng.random() < 0.35:
+            return tokens.drill(self.tokenizer, rng)
+        shown = []
+        for _ in range(rng.randint(2, 3)):
+            number = rng.randrange(len(self.labels))
+            talk = dialogues.Talk(rng, lambda number=number: (number, item_of(self.labels[number])))
+            talk.new_photo()
+            asks = rng.sample(("what", "colour", "pattern", "count", "material", "damage", "both", "what"), 6)
+            pairs = [(talk.words(wordings.ABOUT_PHOTO[ask]), talk.judged(dialogues.TELL[ask]).reply) for ask in asks]
+            (first, *_) = talk.trade([], "price")
+            assert first.answer is not None
+            shown.append((number, answer.dump(first.answer), pairs))
+        return tokens.sight(self.tokenizer, shown)
+
+
+def in_words(item: Item | None) -> str:
+    if item is None:
+        return "其他"
+    if item.quality != "清晰":
+        return item.quality
+    return f"{item.name}{item.count} {item.material}" + (f" {item.place}{item.defect}" if item.defect else "")
+
+
+@dataclass(slots=True)
+class Lesson:
+    """A batch: see :meth:`Text.forward` for the shapes."""
+
+    rows: Tensor
+    positions: Tensor
+    seen: Tensor
+    at: Tensor
+    wanted: Tensor
+    right: Tensor
+    #: Which answer a wanted token belongs to.
+    answer: Tensor
+
+
+def lesson(school: School, rows: list[tokens.Row], before: int, width: int) -> Lesson:
+    length = max(len(r.ids) for r in rows)
+    ids = torch.zeros(len(rows), length, dtype=torch.long)
+    positions = torch.zeros(len(rows), length, 3)
+    pictures: list[int] = []
+    at: list[int] = []
+    wanted: list[int] = []
+    right: list[int] = []
+    answered: list[int] = []
+    answers = 0
+    for k, r in enumerate(rows):
+        ids[k, : len(r.ids)] = torch.tensor(r.ids)
+        positions[k, : len(r.ids)] = torch.tensor(r.positions, dtype=torch.float) + before
+        for number, start in r.pictures:
+            pictures.append(number)
+            at.extend(range(k * length + start, k * length + start + MERGED))
+        for places in r.chosen:
+            wanted += [k * length + p - 1 for p in places]
+            right += [r.ids[p] for p in places]
+            answered += [answers] * len(places)
+            answers += 1
+    early = torch.arange(before, dtype=torch.float)[:, None].expand(-1, 3)
+    seen = torch.zeros(0, width)
+    if pictures:
+        assert school.views is not None
+        seen = torch.from_numpy(school.views[pictures].astype(np.float32)).reshape(-1, width)
+    return Lesson(
+        ids,
+        torch.cat((early, positions.reshape(-1, 3))),
+        seen,
+        torch.tensor(at, dtype=torch.long),
+        torch.tensor(wanted),
+        torch.tensor(right),
+        torch.tensor(answered),
+    )
+
+
+def lessons(
+    school: School, seed: str, number: int, most_lines: int, before: int, width: int, drills: float = 0.0
+) -> list[Lesson]:
+    """Eight batches of rows of like length, so that little is padding."""
+    rng = random.Random(seed)
+    rows = [school.row(rng, most_lines) if rng.random() > drills else school.drill(rng) for _ in range(8 * number)]
+    rows.sort(key=lambda r: len(r.ids))
+    out = [lesson(school, rows[k : k + number], before, width) for k in range(0, len(rows), number)]
+    rng.shuffle(out)
+    return out
+
+
+@torch.no_grad()
+def exact(
+    text: Text, weights: dict[str, Tensor], school: School, number: int = 64, most_lines: int = 2
+) -> tuple[float, float]:
+    """Shares of right tokens and of answers that greedy decoding writes letter for letter, on unseen talks."""
+    prefix = school.prefix
+    width = (1 + len(text.shape.deepstack)) * text.shape.width
+    mine = {name: weight.clone() for name, weight in text.state_dict().items()}
+    text.load_state_dict(weights)
+    fine, whole, n, m = 0.0, 0.0, 0, 0
+    for part in lessons(school, "examination", max(1, number // 8), most_lines, len(prefix), width):
+        right = text(prefix, part.rows, part.positions, part.seen, part.at, part.wanted).argmax(-1) == part.right
+        fine, n = fine + float(right.sum()), n + len(right)
+        wrong = torch.zeros(int(part.answer.max()) + 1).index_add_(0, part.answer, (~right).float())
+        whole, m = whole + float((wrong == 0).sum()), m + len(wrong)
+    text.load_state_dict(mine)
+    return fine / n, whole / m
+
+
+def train(
+    path: Path,
+    school: School,
+    shape: Shape,
+    *,
+    steps: int,
+    size: int,
+    top: float,
+    lines: Callable[[float], int],
+    drills: Callable[[float], float],
+    start: Path | None = None,
+    rank: int = 0,
+    say: Any = print,
+    warm: int = 100,
+) -> Text:
+    """Trains or goes on training; ``path`` holds everything that a later run needs, ``start`` weights to begin from.
+
+    ``lines`` tells how many product lines a message may carry at a share of the way: copying is learned late and
+    suddenly, from one line first. With torch.distributed running, several processes of one thread each learn together.
+    """
+    torch.manual_seed(2)
+    text = Text(shape)
+    optimiser, begin = Muon(groups(text, top, top / 2)), 0
+    if path.exists():
+        kept = torch.load(path, weights_only=True)
+        text.load_state_dict(kept["weights"])
+        optimiser.load_state_dict(kept["optimiser"])
+        for group in optimiser.param_groups:
+            group["top"] = top if group["muon"] else top / 2
+        begin = int(kept["step"])
+    elif start is not None:
+        text.load_state_dict(torch.load(start, weights_only=True)["weights"])
+    average = Average(text, kept.get("average") if path.exists() else None)
+    prefix, width = school.prefix, (1 + len(shape.deepstack)) * shape.width
+    started, mean = time.monotonic(), 0.0
+    queue: list[Lesson] = []
+    for step in range(begin, steps):
+        if not queue:
+            seed, way = f"speak {path.stem} {step} {rank}", step / steps
+            queue = lessons(school, seed, size, lines(way), len(prefix), width, drills(way))
+        part = queue.pop()
+        rate = min(1.0, (step + 1) / warm) * max(0.02, min(1.0, (steps - step) / (0.6 * steps)))
+        for group in optimiser.param_groups:
+            group["lr"] = group["top"] * rate
+        logits = text(prefix, part.rows, part.positions, part.seen, part.at, part.wanted)
+        loss = functional.cross_entropy(logits, part.right)
+        loss.backward()
+        together.average(text)
+        nn.utils.clip_grad_norm_(text.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        average.update(text)
+        mean = loss.item() if step == begin else 0.96 * mean + 0.04 * loss.item()
+        if rank:
+            continue
+        if step % 25 == 0 or step + 1 == steps:
+            pace = (time.monotonic() - started) / (step + 1 - begin)
+            left = pace * (steps - step) / 60
+            say(f"{path.stem} {step}/{steps} loss {mean:.3f} {pace:.2f} s/step {left:.0f} min left")
+        if (step + 1) % 200 == 0 or step + 1 == steps:
+            say("  right tokens {:.3f}, whole answers {:.3f}".format(*exact(text, average.weights, school)))
+        if (step + 1) % 100 == 0 or step + 1 == steps:
+            half = path.with_suffix(".part")
+            torch.save(
+                {
+                    "weights": text.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "step": step + 1,
+                    "average": average.weights,
+                },
+                half,
+            )
+            half.rename(path)
+    return text

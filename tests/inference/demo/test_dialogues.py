@@ -1,0 +1,69 @@
+"""The conversations that the model learns from are those that the product would hold."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+
+from bot import answer, prompt
+from bot.guard import Guard
+from bot.model import Action, Conversation, Photo
+from inference.demo import dialogues, shop
+from inference.demo.items import Item, any_item
+from inference.llama import chat, grammar
+
+ASCII_MARK = re.compile("[\u3400-\u9fff][,;:?!]|[,;:?!][\u3400-\u9fff]")
+
+
+def talks(number: int) -> list[Conversation]:
+    rng = random.Random("tests")
+
+    def pick() -> tuple[int, Item | None]:
+        return rng.randrange(1000), None if rng.random() < 0.2 else any_item(rng)
+
+    return [dialogues.conversation(rng, pick, shop.sections()) for _ in range(number)]
+
+
+def test_conversations_render_and_their_answers_fit_the_schema() -> None:
+    for talk in talks(60):
+        pieces = list(chat.pieces(prompt.messages(shop.system(), talk, "zh")))
+        written = [p for p in pieces if isinstance(p, chat.Written)]
+        assert len(written) == len(talk.exchanges)
+        for piece in written:
+            assert "".join(text for text, _ in grammar.segments(answer.SCHEMA, json.loads(piece.text))) == piece.text
+            assert answer.dump(answer.load(piece.text)) == piece.text
+
+
+def test_seen_is_filled_for_look_up_and_complaint_only() -> None:
+    for talk in talks(150):
+        for exchange in talk.exchanges:
+            assert exchange.answer is not None
+            assert (exchange.answer.seen is not None) == (exchange.answer.action in (Action.LOOK_UP, Action.COMPLAINT))
+            assert bool(exchange.answer.reply) == (exchange.answer.action not in (Action.LOOK_UP, Action.PERSON))
+
+
+def test_a_look_up_is_followed_by_facts_alone() -> None:
+    for talk in talks(150):
+        for one, two in zip(talk.exchanges, talk.exchanges[1:], strict=False):
+            assert one.answer is not None
+            assert (one.answer.action is Action.LOOK_UP) == (two.body == ())
+
+
+def test_nothing_is_taught_that_the_guard_would_stop() -> None:
+    for talk in talks(200):
+        facts, words = [str(p) for p in shop.system().body] + [talk.head], []
+        for exchange in talk.exchanges:
+            facts += [fact.text for fact in exchange.facts]
+            words += [part for part in exchange.body if not isinstance(part, Photo)]
+            assert exchange.answer is not None
+            guard = Guard(facts, words)
+            for sentence in re.split("(?<=[。！？])", exchange.answer.reply):
+                assert guard.check(sentence) is None, (sentence, facts[-3:], words[-1:])
+
+
+def test_chinese_replies_use_chinese_marks() -> None:
+    for talk in talks(200):
+        for exchange in talk.exchanges:
+            assert exchange.answer is not None
+            assert not ASCII_MARK.search(exchange.answer.reply), exchange.answer.reply
