@@ -179,6 +179,7 @@ need() { # run|check
   : >"$log"
   # pip unpacks in the folder of temporary files, which may be small; and it must find nothing of a person's own settings
   # that would put packages elsewhere.
+  local temporary=${TMPDIR:-}
   export TMPDIR=$PWD/build/tmp PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0
   unset PIP_TARGET PIP_PREFIX PYTHONPATH PYTHONHOME
   holds ready requirements.txt || install
@@ -189,6 +190,8 @@ need() { # run|check
   fi
   cleanup
   trap - EXIT
+  # What is started next has its temporary files where they always were: this folder is gone.
+  if [ -n "$temporary" ]; then export TMPDIR=$temporary; else unset TMPDIR; fi
 }
 
 cleanup() { rm -rf build/setup.lock build/tmp; }

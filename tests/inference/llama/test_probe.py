@@ -68,7 +68,7 @@ def test_what_was_never_measured_is_measured_once() -> None:
     context, eye, rates = Timed(), Eye(), Rates()
     probe.measure(context, eye, rates, 16, square=True)  # type: ignore[arg-type]
     assert rates.step
-    assert rates.prompt
+    assert rates.decode
     assert rates.encode
     assert eye.shapes == [(128, 128, 3, 16)]
     assert context.dropped == len(context.sizes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.llama.rates import Curve, Lengths, Rates, RatesFile
+from inference.llama.rates import Curve, Length, Lengths, Rates, RatesFile
 
 
 def test_nothing_measured_is_no_time() -> None:
@@ -30,21 +30,32 @@ def test_beyond_the_largest_and_below_the_smallest_it_is_in_proportion() -> None
 
 
 def test_one_hiccup_does_not_show_and_a_lasting_change_does() -> None:
-    curve = Curve([(100, 1.0)] * 9)
+    curve = Curve([(100, 1.0)] * 5)
     curve.add(100, 30.0)
     assert curve.at(100) == 1.0
-    for _ in range(9):
+    for _ in range(5):
         curve.add(100, 2.0)
     assert curve.at(100) == 2.0
 
 
 def test_the_usual_length_is_the_median_of_the_last() -> None:
     lengths = Lengths()
-    assert lengths.usual == (3.0, 36.0)
+    assert lengths.usual == Length(2, 12, 32)
     for _ in range(30):
-        lengths.add(2, 10)
-    lengths.add(2, 500)
-    assert lengths.usual == (2, 10)
+        lengths.add(Length(2, 9, 10))
+    lengths.add(Length(2, 9, 500))
+    assert lengths.usual == Length(2, 9, 10)
+    assert len(lengths.points()) == 24
+
+
+def test_what_the_form_forces_makes_the_lead_dearer_than_as_many_steps() -> None:
+    rates = Rates()
+    rates.step.add(1, 0.2)
+    rates.step.add(2, 0.3)
+    rates.decode.add(5, 0.5)
+    assert rates.writing(Length(2, 10, 20), 1) == pytest.approx((1.0, 4.0))
+    assert rates.writing(Length(2, 2, 20), 2) == pytest.approx((0.6, 6.0))
+    assert rates.writing(Length(0, 0, 1), 1) == pytest.approx((0.0, 0.2))
 
 
 def test_tokens_of_a_text_are_learned() -> None:
@@ -63,11 +74,11 @@ def test_rates_are_kept_per_model(tmp_path: Path) -> None:
     path = tmp_path / "new" / "rates.json"
     first, second = RatesFile(path, "a"), RatesFile(path, "b")
     rates = first.load()
-    rates.prompt.add(64, 0.5)
+    rates.decode.add(64, 0.5)
     rates.step.add(2, 0.1)
     rates.show.add(36, 0.2)
     rates.encode.add(256, 7.7)
-    rates.lengths["photo"].add(3, 20)
+    rates.lengths["photo"].add(Length(3, 9, 20))
     rates.text(10, 100)
     rates.threads = 3
     first.save(rates)
@@ -75,12 +86,12 @@ def test_rates_are_kept_per_model(tmp_path: Path) -> None:
     loaded = first.load()
     assert json.dumps(loaded.raw()) == json.dumps(rates.raw())
     assert loaded.encode.at(256) == 7.7
-    assert loaded.lengths["photo"].usual == (3, 20)
+    assert loaded.lengths["photo"].usual == Length(3, 9, 20)
     assert loaded.threads == 3
     assert json.dumps(second.load().raw()) == json.dumps(Rates().raw())
 
 
-_DAMAGED = ("", "{", "[]", '{"a": 1}', '{"a": {"step": [["x"]]}}', '{"a": {"lengths": 3}}', "\xff")
+_DAMAGED = ("", "{", "[]", '{"a": 1}', '{"a": {"step": [["x"]]}}', '{"a": {"lengths": {"photo": [[1, 2]]}}}', "\xff")
 
 
 @pytest.mark.parametrize("text", _DAMAGED)

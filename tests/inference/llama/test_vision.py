@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -46,6 +46,7 @@ def test_a_photo_keeps_its_form_within_the_allowed_tokens(
     assert (got.columns, got.rows) == layout
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 40_000), st.integers(1, 40_000), st.integers(4, 1024))
 def test_no_photo_takes_more_than_is_allowed(width: int, height: int, most: int) -> None:
     got = grid(sized(width, height), most, 32, square=False)

@@ -10,6 +10,7 @@ import pytest
 
 from bot import answer
 from inference.llama.grammar import Grammar
+from inference.llama.rates import Length
 from inference.llama.sampler import Sampler
 from inference.llama.settings import Sampling
 from inference.llama.writer import Writer, goes_round
@@ -58,7 +59,7 @@ def test_what_the_form_forces_is_appended_and_never_sampled() -> None:
     ]
     assert made.finish == "stop"
     assert json.loads(made.text) == {"action": "none", "seen": None, "reply": "颜色"}
-    assert (made.steps, made.lead_steps) == (4, 3)
+    assert made.length == Length(2, 10 + 11, 1)
     assert made.tokens == sum(len(step) for step in steps) + len('{"action":"')
 
 
@@ -79,7 +80,7 @@ def test_an_empty_reply_counts_its_closing_as_the_first_word() -> None:
     made.begin()
     write(made, b"look_up", b"null", b'"')
     assert made.finish == "stop"
-    assert (made.steps, made.lead_steps) == (3, 3)
+    assert made.length == Length(2, 10 + 11, 0)
 
 
 def test_a_token_that_says_nothing_is_never_taken() -> None:
