@@ -141,7 +141,7 @@ class Machine:
                  eval "${{PIP_DOES:-}}" ;;
               "-m pip install"*) echo "$*" >>installed; mkdir -p .venv/lib/python3/site-packages/numpy
                  eval "${{PIP_DOES:-}}" ;;
-              "-m bot run"*) echo "bot: $*" ;;
+              "-m bot run"*) echo "bot: $*"; echo "temporary files: ${{TMPDIR:-where they always are}}" >&2 ;;
               *) echo "python: $*" ;;
             esac""",
         )
@@ -257,6 +257,12 @@ def test_a_shim_that_does_not_run_is_skipped(machine: Machine) -> None:
 def test_a_person_may_name_the_python(machine: Machine) -> None:
     machine.have_python("my python", "3.13")
     assert "Python 3.13" in machine.start(PYTHON=str(machine.path / "my python")).stdout
+
+
+def test_the_bot_has_its_temporary_files_where_they_were_before_the_set_up(machine: Machine) -> None:
+    assert "temporary files: where they always are" in machine.start().stderr
+    shutil.rmtree(machine.clone / ".venv")
+    assert "temporary files: /mine" in machine.start(TMPDIR="/mine").stderr
 
 
 def test_a_python_without_venv_is_named(machine: Machine) -> None:

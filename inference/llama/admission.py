@@ -129,6 +129,10 @@ class Admission:
         self._sit(job, shared, self.memory.new(shared), opening)
         return False
 
+    def kept(self, shared: Pieces) -> bool:
+        """Whether a shop's prompt need not be computed, as far as can be told without reading it."""
+        return self._files.has(shared_key(shared))
+
     def _shared(self, pieces: Pieces) -> Place | None:
         if not pieces:
             return None

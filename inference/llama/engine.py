@@ -14,6 +14,7 @@ from bot.ports import Chunk, EngineInfo, Estimate, Message, Request
 from inference.llama import chat
 from inference.llama.context import BATCH
 from inference.llama.estimate import Work, work
+from inference.llama.grammar import Grammar
 from inference.llama.job import Event, Job, Prompt, sort_of
 from inference.llama.memory import Pieces, shared_key
 from inference.llama.runner import Runner
@@ -97,13 +98,15 @@ class LlamaEngine:
         before = [*running, *(job for job in waiting if job.priority <= request.priority)]
         ahead = sum(job.request is not None for job in before)
         works = [*map(self._left, before), self._fresh(Prompt.of(request.messages), request.conversation)]
-        lead, whole = rates.lengths[sort_of(request.messages)].usual
+        # What the form forces at the beginning rides along with the prompt.
+        form = Grammar(request.schema)
+        works.append(Work(prompt=(rates.tokens(len(form.forced(form.start)[0])),)))
         parallel = self._settings.parallel
-        step = rates.step.at(min(ahead + 1, parallel))
+        lead, rest = rates.writing(rates.lengths[sort_of(request.messages)].usual, min(ahead + 1, parallel))
         # Whoever finds all places taken waits until as many answers are written as stand before him.
-        queue = max(0, ahead + 1 - parallel) * whole / parallel
-        first = sum(each.seconds(rates, BATCH) for each in works) + step * (queue + lead)
-        return Estimate(first_s=first, whole_s=first + step * (whole - lead), ahead=ahead)
+        queue = max(0, ahead + 1 - parallel) * (lead + rest) / parallel
+        first = sum(each.seconds(rates, BATCH) for each in works) + queue + lead
+        return Estimate(first_s=first, whole_s=first + rest, ahead=ahead)
 
     def _left(self, job: Job) -> Work:
         """What a job before this one still has to compute."""
@@ -117,7 +120,10 @@ class LlamaEngine:
         """What a request has to compute, by what its conversation holds now."""
         memory = self._runner.memory
         held = memory.best(key, prompt.trunk) or memory.best(shared_key(prompt.shared), prompt.trunk)
-        fresh = self._work([prompt.trunk[len(held.pieces) if held else 0 :], prompt.tail])
+        known = len(held.pieces) if held else 0
+        if held is None and prompt.shared and self._runner.admission.kept(prompt.shared):
+            known = len(prompt.shared)
+        fresh = self._work([prompt.trunk[known:], prompt.tail])
         return replace(fresh, prompt=(float(held.owing) if held else 0.0, *fresh.prompt))
 
     def _work(self, legs: list[Pieces]) -> Work:

@@ -28,8 +28,8 @@ class Work:
         return (
             sum(rates.encode.at(cells) for cells in self.encode)
             # Before the first photo: rows of a photo cost what tokens cost.
-            + sum(_batches(rates.show.at if rates.show else rates.prompt.at, cells, batch) for cells in self.show)
-            + sum(_batches(rates.prompt.at, cells, batch) for cells in self.prompt)
+            + sum(_batches(rates.show.at if rates.show else rates.decode.at, cells, batch) for cells in self.show)
+            + sum(_batches(rates.decode.at, cells, batch) for cells in self.prompt)
         )
 
 

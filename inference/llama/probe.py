@@ -43,13 +43,11 @@ def measure(context: Context, projector: Projector, rates: Rates, visual_tokens:
 
     Without it the first customer of all would be told nothing, or the wrong time.
     """
-    if not rates.step:
+    if not rates.decode:
         _prompt(context, 1)
-        for _ in range(2):
-            rates.step.add(1, _seconds(partial(_prompt, context, 1)))
-    if not rates.prompt:
-        for size in (8, 64):
-            rates.prompt.add(size, _seconds(partial(_prompt, context, size)))
+        for size in (1, 8, 64):
+            rates.decode.add(size, _seconds(partial(_prompt, context, size)))
+        rates.step.add(1, rates.decode.at(1))
     if not rates.encode:
         layout = largest(visual_tokens, square=square)
         grey = np.full((layout.rows * projector.unit, layout.columns * projector.unit, 3), 128, np.uint8)

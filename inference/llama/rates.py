@@ -11,6 +11,7 @@ import logging
 import os
 from bisect import bisect_left
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 Sort = Literal["photo", "facts", "words"]
 _SORTS: tuple[Sort, ...] = ("photo", "facts", "words")
 
-_KEPT = 9
+_KEPT = 5
 _KEPT_LENGTHS = 24
 
 
@@ -60,25 +61,35 @@ class Curve:
         return fast + (slow - fast) * (size - low) / (high - low)
 
 
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long an answer was: its lead is what is written before the customer's first word."""
+
+    #: Decodes of the lead after the prompt's own, and the tokens that they took: what the form forces rides along.
+    lead_steps: float
+    lead_tokens: float
+    #: Decodes from the first word to the end.
+    rest_steps: float
+
+
 class Lengths:
-    """How many decodes an answer takes: until its first word, and in all."""
+    """The lengths of the last answers of a sort."""
 
-    def __init__(self, seen: list[tuple[int, int]] | None = None) -> None:
-        self._seen: deque[tuple[int, int]] = deque(seen or (), maxlen=_KEPT_LENGTHS)
+    def __init__(self, seen: list[tuple[int, int, int]] | None = None) -> None:
+        self._seen: deque[Length] = deque((Length(*each) for each in seen or ()), maxlen=_KEPT_LENGTHS)
 
-    def add(self, lead: int, whole: int) -> None:
-        self._seen.append((lead, whole))
+    def add(self, length: Length) -> None:
+        self._seen.append(length)
 
-    def points(self) -> list[tuple[int, int]]:
-        return list(self._seen)
+    def points(self) -> list[tuple[float, float, float]]:
+        return [(each.lead_steps, each.lead_tokens, each.rest_steps) for each in list(self._seen)]
 
     @property
-    def usual(self) -> tuple[float, float]:
-        """(until the first word, in all). Before any answer: the form's own two, and a sentence or two."""
-        seen = list(self._seen)
-        if not seen:
-            return 3.0, 36.0
-        return median(lead for lead, _ in seen), median(whole for _, whole in seen)
+    def usual(self) -> Length:
+        """The median. Before any answer: the form's own few tokens, and a sentence or two."""
+        if not (seen := self.points()):
+            return Length(2, 12, 32)
+        return Length(*(median(column) for column in zip(*seen, strict=True)))
 
 
 class Rates:
@@ -90,8 +101,8 @@ class Rates:
         self.encode = Curve(raw.get("encode"))
         #: Putting a photo's rows into the context, by their number.
         self.show = Curve(raw.get("show"))
-        #: A decode of prompt tokens, by their number.
-        self.prompt = Curve(raw.get("prompt"))
+        #: A decode, by the number of its tokens, whose ever they are.
+        self.decode = Curve(raw.get("decode"))
         #: A step of writing, by the number of answers that are written side by side.
         self.step = Curve(raw.get("step"))
         self.lengths: dict[Sort, Lengths] = {sort: Lengths(raw.get("lengths", {}).get(sort)) for sort in _SORTS}
@@ -106,6 +117,14 @@ class Rates:
         keep = 1.0 if self._bytes < 100_000 else 0.5
         self._tokens, self._bytes = self._tokens * keep + tokens, self._bytes * keep + length
 
+    def writing(self, length: Length, side_by_side: int) -> tuple[float, float]:
+        """Seconds until the first word of an answer, after its prompt; and from there to its end."""
+        step = self.step.at(side_by_side)
+        lead = 0.0
+        if length.lead_steps:
+            lead = length.lead_steps * max(step, self.decode.at(length.lead_tokens / length.lead_steps))
+        return lead, step * length.rest_steps
+
     def tokens(self, length: int) -> float:
         """Tokens that a text of so many bytes will be."""
         return length * (self._tokens / self._bytes if self._bytes else 0.4)
@@ -114,7 +133,7 @@ class Rates:
         return {
             "encode": self.encode.points(),
             "show": self.show.points(),
-            "prompt": self.prompt.points(),
+            "decode": self.decode.points(),
             "step": self.step.points(),
             "lengths": {sort: lengths.points() for sort, lengths in self.lengths.items()},
             "threads": self.threads,

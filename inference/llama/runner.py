@@ -238,7 +238,7 @@ class Runner:
         job.seat = None
         self.scheduler.remove(job)
         job.post(job.last_chunk(text))
-        self.rates.lengths[sort_of(request.messages)].add(writer.lead_steps or writer.steps, writer.steps)
+        self.rates.lengths[sort_of(request.messages)].add(writer.length)
         self._file.save(self.rates)
 
     def _follow(self, job: Job) -> None:
@@ -259,11 +259,11 @@ class Runner:
         cells = sum(cells for _, cells in step.parts)
         if step.kind == "show":
             self.rates.show.add(cells, seconds)
-        elif step.kind == "decode" and writing:
-            self.rates.step.add(len(step.parts), seconds)
         elif step.kind == "decode":
-            self._watch(seconds, self.rates.prompt.at(cells))
-            self.rates.prompt.add(cells, seconds)
+            if writing:
+                self.rates.step.add(len(step.parts), seconds)
+            self._watch(seconds, self.rates.decode.at(cells))
+            self.rates.decode.add(cells, seconds)
 
     def _watch(self, seconds: float, usual: float) -> None:
         """Goes back to fewer threads when another program has taken a core: then they wait for each other."""

@@ -74,6 +74,10 @@ class StateFiles:
             return None
         return state
 
+    def has(self, text: str) -> bool:
+        """Whether there is a file for it; only :meth:`load` says whether it is whole."""
+        return self._path(text).exists()
+
     def save(self, text: str, state: bytes) -> None:
         """Never fails the caller: without the file the next start is slower, no more."""
         path = self._path(text)

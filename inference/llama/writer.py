@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.llama.grammar import Grammar, State
+from inference.llama.rates import Length
 from inference.llama.sampler import Sampler
 
 Finish = Literal["stop", "length", "repetition"]
@@ -62,8 +63,9 @@ class Writer:
         self.tokens = 0
         #: Decodes that the answer took; the first comes with the prompt's own.
         self.steps = 0
-        #: Of these, how many until the first of the customer's own words.
+        #: Of these, how many until the first of the customer's own words, and the tokens that they gave to decode.
         self.lead_steps: int | None = None
+        self.lead_tokens = 0
         self.finish: Finish | None = None
 
     def begin(self) -> list[int]:
@@ -80,6 +82,8 @@ class Writer:
         self.tokens += 1
         if self.lead_steps is None and self._lead in self.text and not self.text.endswith(self._lead):
             self.lead_steps = self.steps
+        if self.lead_steps is None:
+            self.lead_tokens += len(tokens)
         if self._grammar.done(self._state):
             self.finish = "stop"
         elif self._decoder.getstate()[0]:
@@ -92,6 +96,12 @@ class Writer:
         if self.finish in ("repetition", "length"):
             tokens += self._close()
         return tokens
+
+    @property
+    def length(self) -> Length:
+        """How long the answer was. One that never came to the customer's words was all lead."""
+        lead = (self.lead_steps or self.steps) - 1
+        return Length(lead, self.lead_tokens, self.steps - 1 - lead)
 
     def read(self) -> str:
         """The text since the last call."""
