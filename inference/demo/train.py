@@ -28,8 +28,8 @@ from inference.demo.towers import Shape, Text, Vision
 
 GOODS, STRANGERS, SHARD = 24, 9, 4000
 LOOK, TOLD, SEEN = 4000, 300, 2000
-#: Conversations in a batch of one process.
-ROWS = 16
+#: Conversations in a batch of all processes together.
+ROWS = 32
 
 say = partial(print, time.strftime("%H:%M"), flush=True)
 
@@ -122,7 +122,7 @@ def seen(out: Path, rank: int, workers: int) -> None:
         size=ROWS // workers,
         top=1.5e-3,
         lines=lambda way: 1 if way < 0.15 else 2,
-        drills=lambda way: 0.1,
+        drills=lambda way: 0.4 if way < 0.5 else 0.1,
         start=out / "told.pt",
         rank=rank,
         say=say,
