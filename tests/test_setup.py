@@ -417,13 +417,25 @@ def test_a_failed_compile_for_nvidia_says_how_to_go_on_without(machine: Machine)
 # ------------------------------------------------------------------------------------------------ Ctrl-C
 
 
+def _heed() -> None:
+    """A shell cannot trap what was ignored when it began, as in a job that was sent to the background."""
+    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(how, signal.SIG_DFL)
+
+
 @pytest.fixture
 def napping(machine: Machine) -> Iterator[subprocess.Popen[str]]:
     """A set-up in the middle of a step that has a child of its own, as pip has a compiler."""
     pip = "sleep 300 & echo $! >child; wait"
     where = {"PATH": str(machine.path), "PIP_DOES": pip}
     running = subprocess.Popen(
-        ["./start.sh"], cwd=machine.clone, env=where, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ["./start.sh"],
+        cwd=machine.clone,
+        env=where,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed,  # no other thread runs here
     )
     child = machine.clone / "child"
     while not child.exists() or not child.read_text(encoding="utf-8").strip():

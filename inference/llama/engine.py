@@ -105,8 +105,8 @@ class LlamaEngine:
         lead, rest = rates.writing(rates.lengths[sort_of(request.messages)].usual, min(ahead + 1, parallel))
         # Whoever finds all places taken waits until as many answers are written as stand before him.
         queue = max(0, ahead + 1 - parallel) * (lead + rest) / parallel
-        first = sum(each.seconds(rates, BATCH) for each in works) + queue + lead
-        return Estimate(first_s=first, whole_s=first + rest, ahead=ahead)
+        first, pace = sum(each.seconds(rates, BATCH) for each in works) + queue + lead, rates.pace.now
+        return Estimate(first_s=first * pace, whole_s=(first + rest) * pace, ahead=ahead)
 
     def _left(self, job: Job) -> Work:
         """What a job before this one still has to compute."""

@@ -24,6 +24,9 @@ _SORTS: tuple[Sort, ...] = ("photo", "facts", "words")
 
 _KEPT = 5
 _KEPT_LENGTHS = 24
+#: What a step's weight keeps when the next one comes, and how far the pace may differ from what was measured before.
+_FADE = 0.8
+_PACES = (0.25, 4.0)
 
 
 class Curve:
@@ -92,6 +95,24 @@ class Lengths:
         return Length(*(median(column) for column in zip(*seen, strict=True)))
 
 
+class Pace:
+    """How fast the machine is just now, as a multiple of what its curves say: above 1 when other programs compute too.
+
+    The last few steps count, each by its length; a curve needs several measurements at each size to follow.
+    """
+
+    def __init__(self) -> None:
+        self._usual = self._taken = 0.0
+
+    def add(self, usual: float, taken: float) -> None:
+        if usual:
+            self._usual, self._taken = _FADE * self._usual + usual, _FADE * self._taken + taken
+
+    @property
+    def now(self) -> float:
+        return min(_PACES[1], max(_PACES[0], self._taken / self._usual)) if self._usual else 1.0
+
+
 class Rates:
     """All that is measured, for one model on one machine."""
 
@@ -106,6 +127,7 @@ class Rates:
         #: A step of writing, by the number of answers that are written side by side.
         self.step = Curve(raw.get("step"))
         self.lengths: dict[Sort, Lengths] = {sort: Lengths(raw.get("lengths", {}).get(sort)) for sort in _SORTS}
+        self.pace = Pace()
         #: Threads that were found to be the best; 0: not tried yet.
         self.threads = int(raw.get("threads", 0))
         #: Tokens and the bytes of the texts that gave them.

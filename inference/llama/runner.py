@@ -17,7 +17,7 @@ from inference.llama.admission import Admission
 from inference.llama.context import BATCH, Context, Floats, Model, Slice
 from inference.llama.job import Job, sort_of
 from inference.llama.memory import Memory
-from inference.llama.rates import RatesFile
+from inference.llama.rates import Curve, RatesFile
 from inference.llama.scheduler import Scheduler, Step
 from inference.llama.settings import Settings
 from inference.llama.statefile import StateFiles, identity
@@ -169,7 +169,7 @@ class Runner:
         rows = self.album.get(photo.sha256)
         if rows is None:
             rows = self._rows(photo)
-            self.rates.encode.add(len(rows), time.monotonic() - started)
+            self._learn(self.rates.encode, len(rows), time.monotonic() - started)
             self.album.put(photo.sha256, rows)
         job.image_s += time.monotonic() - started
         if job.seat is not None:
@@ -258,12 +258,16 @@ class Runner:
         """Keeps how long a step took. An encoding is measured where it is made: most are remembered, not made."""
         cells = sum(cells for _, cells in step.parts)
         if step.kind == "show":
-            self.rates.show.add(cells, seconds)
+            self._learn(self.rates.show, cells, seconds)
         elif step.kind == "decode":
             if writing:
                 self.rates.step.add(len(step.parts), seconds)
             self._watch(seconds, self.rates.decode.at(cells))
-            self.rates.decode.add(cells, seconds)
+            self._learn(self.rates.decode, cells, seconds)
+
+    def _learn(self, curve: Curve, size: int, seconds: float) -> None:
+        self.rates.pace.add(curve.at(size), seconds)
+        curve.add(size, seconds)
 
     def _watch(self, seconds: float, usual: float) -> None:
         """Goes back to fewer threads when another program has taken a core: then they wait for each other."""

@@ -91,8 +91,8 @@ async def test_an_id_follows_into_tasks_that_start_inside_and_ends_with_the_bloc
 
 def test_libraries_are_heard_from_warning_on_unless_debug_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("info", "console")
-    logging.getLogger("telegram").info("quiet")
-    logging.getLogger("telegram").warning("loud")
+    logging.getLogger("a.library").info("quiet")
+    logging.getLogger("a.library").warning("loud")
     logging.getLogger("storage.x").info("ours")
     logging.getLogger("bot").debug("quiet")
     written = capsys.readouterr().err
@@ -100,5 +100,5 @@ def test_libraries_are_heard_from_warning_on_unless_debug_is_asked_for(capsys: p
     assert "warning: loud" in written
     assert "ours" in written
     log.configure("debug", "console")
-    logging.getLogger("telegram").debug("deep")
+    logging.getLogger("a.library").debug("deep")
     assert "debug: deep" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.llama.rates import Curve, Length, Lengths, Rates, RatesFile
+from inference.llama.rates import Curve, Length, Lengths, Pace, Rates, RatesFile
 
 
 def test_nothing_measured_is_no_time() -> None:
@@ -56,6 +56,25 @@ def test_what_the_form_forces_makes_the_lead_dearer_than_as_many_steps() -> None
     assert rates.writing(Length(2, 10, 20), 1) == pytest.approx((1.0, 4.0))
     assert rates.writing(Length(2, 2, 20), 2) == pytest.approx((0.6, 6.0))
     assert rates.writing(Length(0, 0, 1), 1) == pytest.approx((0.0, 0.2))
+
+
+def test_the_pace_follows_the_last_steps_by_their_length() -> None:
+    pace = Pace()
+    assert pace.now == 1.0
+    pace.add(0.0, 5.0)
+    assert pace.now == 1.0, "without a measurement before there is nothing to compare with"
+    pace.add(1.0, 2.0)
+    assert pace.now == pytest.approx(2.0)
+    pace.add(0.01, 0.5)
+    assert pace.now == pytest.approx(2.1 / 0.81)
+    for _ in range(30):
+        pace.add(1.0, 1.0)
+    assert pace.now == pytest.approx(1.0, abs=0.01)
+    pace.add(1.0, 1e6)
+    assert pace.now == 4.0
+    for _ in range(60):
+        pace.add(1e6, 1.0)
+    assert pace.now == 0.25
 
 
 def test_tokens_of_a_text_are_learned() -> None:
