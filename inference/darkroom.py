@@ -30,6 +30,9 @@ REQUEST = struct.Struct(">III")
 REPLY = struct.Struct(">BIII")
 HELLO = b"ready\n"
 
+#: Seconds that a child whose pipe is closed has to end by itself.
+_GRACE = 2.0
+
 _ROOT = Path(__file__).resolve().parent.parent
 #: ``-P`` keeps the working folder off the path (the child's is the repository, for its packages).
 COMMAND = (
@@ -108,7 +111,7 @@ class Darkroom:
                 log.warning("a picture of %d bytes was given up after %.0f s", len(data), self._seconds)
                 raise PhotoError("broken", f"not decoded after {self._seconds:.0f} s") from exc
             except (asyncio.IncompleteReadError, BrokenPipeError, ConnectionResetError) as exc:
-                code = await self._end()
+                code = await self._end(by_itself=True)
                 log.warning("the decoder died of a picture of %d bytes (exit %s)", len(data), code)
                 raise PhotoError("broken", f"the decoder died of it (exit {code})") from exc
             except asyncio.CancelledError:
@@ -146,7 +149,7 @@ class Darkroom:
                 raise self._no_start(exc.strerror) from exc
             assert child.stdout is not None
             if await child.stdout.readline() != HELLO:
-                raise self._no_start(f"exit {await self._end()}")
+                raise self._no_start(f"exit {await self._end(by_itself=True)}")
         child = self._child
         assert child.stdin is not None
         assert child.stdout is not None
@@ -158,10 +161,16 @@ class Darkroom:
             "./start.sh installs what is missing"
         )
 
-    async def _end(self) -> int | None:
+    async def _end(self, *, by_itself: bool = False) -> int | None:
+        """The exit code. ``by_itself``: its pipe is closed, so that it is ending already; a signal now could collect
+        the child before asyncio does, and the code would be lost.
+        """
         child, self._child = self._child, None
         if child is None:
             return None
+        if by_itself:
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(child.wait(), _GRACE)
         with contextlib.suppress(ProcessLookupError):
             child.kill()
         return await child.wait()
