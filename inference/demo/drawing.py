@@ -57,23 +57,33 @@ PALETTE: dict[str, RGB] = {
 Form = Callable[[random.Random], Shape]
 
 
-def draw(item: Item, rng: random.Random, size: int = 128, *, form: Form | None = None) -> Image.Image:
+#: What a trace says of a pixel; 0 is the ground.
+BODY, DAMAGE = 1, 2
+
+
+def draw(
+    item: Item, rng: random.Random, size: int = 128, *, form: Form | None = None, trace: Image.Image | None = None
+) -> Image.Image:
     """A customer's photo of ``item``, ``size`` pixels square. The same item, rng state and size give the same picture.
 
-    ``form`` draws another outline in the item's look: for pictures of what the shop does not sell.
+    ``form`` draws another outline in the item's look: for pictures of what the shop does not sell. Onto ``trace``, a
+    black canvas (mode L) of twice the size, is painted where the item and its damage are: :data:`BODY`, :data:`DAMAGE`.
     """
     form = form or SHAPES[item.kind]
     width = size * 2
     colour = _shade_of(item.colour, rng)
     ground, around = scenes.background(rng, width, colour)
     for frame in _places(item, rng, width):
-        _paint(ground, form(rng), item, rng, frame, colour, _accent(item, colour, rng), around)
+        _paint(ground, trace, form(rng), item, rng, frame, colour, _accent(item, colour, rng), around)
     picture = ground.resize((size, size), rng.choice((Image.Resampling.BOX, Image.Resampling.BICUBIC)))
     return photographed(picture, item.quality, rng)
 
 
-def catalogue(item: Item, size: int = 512) -> Image.Image:
-    """The shop's own picture: one perfect item in the middle of a soft ground; always the same for the same item."""
+def catalogue(item: Item, size: int = 512, *, trace: Image.Image | None = None) -> Image.Image:
+    """The shop's own picture: one perfect item in the middle of a soft ground; always the same for the same item.
+
+    ``trace``: as for :func:`draw`.
+    """
     width, rng = size * 2, random.Random(f"{item.name}/{item.finish}")
     colour = PALETTE[item.colour]
     top = mix((250, 248, 244), colour, 0.10 if item.colour != "白色" else 0.0)
@@ -82,7 +92,7 @@ def catalogue(item: Item, size: int = 512) -> Image.Image:
         top, low = (206, 214, 220), (176, 188, 198)
     ground = scenes.gradient(width, top, low)
     frame = Frame(width / 2, width / 2, width * 0.78)
-    _paint(ground, SHAPES[item.kind](rng), item, rng, frame, colour, _accent(item, colour, rng), low)
+    _paint(ground, trace, SHAPES[item.kind](rng), item, rng, frame, colour, _accent(item, colour, rng), low)
     return ground.resize((size, size), Image.Resampling.BOX)
 
 
@@ -150,6 +160,7 @@ def _mark(canvas: ImageDraw.ImageDraw, mark: Mark, frame: Frame, fill: RGB | int
 
 def _paint(
     ground: Image.Image,
+    trace: Image.Image | None,
     shape: Shape,
     item: Item,
     rng: random.Random,
@@ -188,9 +199,14 @@ def _paint(
     pen = ImageDraw.Draw(cloth)
     for mark in shape.over:
         _mark(pen, mark, frame, surface.tone(colour, mark.tone))
+    body = _with_over(mask, shape, frame)
+    if trace is not None:
+        trace.paste(BODY, box[:2], body)
     if item.defect is not None and item.place is not None:
-        surface.damage(cloth, before, mask, item, rng, frame, colour, around)
-    ground.paste(cloth, (0, 0), _with_over(mask, shape, frame))
+        damaged = surface.damage(cloth, before, mask, item, rng, frame, colour, around)
+        if trace is not None:
+            trace.paste(DAMAGE, box[:2], ImageChops.multiply(damaged, body))
+    ground.paste(cloth, (0, 0), body)
     pen = ImageDraw.Draw(ground)
     rim = surface.tone(colour, 0.55)
     for part in shape.body:

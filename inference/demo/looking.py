@@ -1,7 +1,8 @@
 """Stage 1: the vision tower learns to see, with label heads that are thrown away afterwards.
 
 Language alone does not teach it: after 200 steps the sentences are right, the loss is small and what is left of
-it hides the picture. Eight classifiers that look at the visual tokens do.
+it hides the picture. Eight classifiers that look at the visual tokens do, and quicker with a second set that asks
+every patch what is on it: the drawing knows where the item and its damage are.
 """
 
 # torch is no dependency of the product, so that mypy may not see it: its classes and decorators are untyped here.
@@ -9,6 +10,7 @@ it hides the picture. Eight classifiers that look at the visual tokens do.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from inference.demo import together
+from inference.demo.drawing import BODY, DAMAGE
 from inference.demo.items import PLACES
 from inference.demo.muon import Average, Muon, groups
-from inference.demo.pictures import HEADS, OTHER, Gallery
-from inference.demo.towers import Shape, Vision
+from inference.demo.pictures import CELLS, HEADS, OTHER, SIZE, Gallery, Traces
+from inference.demo.towers import GRID, Shape, Vision
 
 NAMES = tuple(HEADS)
 #: A photo too dark or blurred teaches only what it is and that it is bad.
@@ -53,12 +56,52 @@ class Heads(nn.Module):
         ]
 
 
-def batch(gallery: Gallery, rng: np.random.Generator, number: int) -> tuple[Tensor, Tensor]:
-    """Pictures (bytes) and labels, half of them mirrored, all shifted and lit a little."""
+#: What a patch of the item's body tells by itself.
+_LOCAL = tuple(NAMES.index(name) for name in ("kind", "colour", "pattern", "finish"))
+_DEFECT = NAMES.index("defect")
+
+
+class Spots(nn.Module):
+    """What each patch shows: its damage first, then the :data:`_LOCAL` labels of what it is a part of."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        sizes = tuple(HEADS.values())
+        self.norm = nn.LayerNorm(width)
+        self.classes = nn.ModuleList(nn.Linear(width, sizes[k]) for k in (_DEFECT, *_LOCAL))
+
+    def forward(self, patches: Tensor) -> list[Tensor]:
+        """patches [B, 64, c] → logits [B, 64, n] per label."""
+        x = self.norm(patches)
+        return [classes(x) for classes in self.classes]
+
+
+def spots(labels: NDArray[np.int64], traces: Traces) -> NDArray[np.int64]:
+    """The right answers of :class:`Spots`, [B, 64, 1 + local] row by row, -1 where there is none."""
+    side = CELLS // GRID
+    parts = traces.reshape(-1, GRID, side, GRID, side)
+    body = ((parts >= BODY).mean((2, 4)) >= 0.5).reshape(-1, GRID * GRID)
+    damaged = ((parts == DAMAGE).sum((2, 4)) >= 2).reshape(-1, GRID * GRID)
+    damage = np.where(damaged, labels[:, _DEFECT, None], np.minimum(labels[:, _DEFECT, None], 0))
+    return np.stack((damage, *(np.where(body, labels[:, k, None], -1) for k in _LOCAL)), -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    #: Bytes as floats [B, 128, 128, 3].
+    pictures: Tensor
+    #: [B, 8], the columns of :data:`HEADS`, -1: not to be learned.
+    labels: Tensor
+    #: See :func:`spots`.
+    spots: Tensor
+
+
+def batch(gallery: Gallery, rng: np.random.Generator, number: int) -> Batch:
+    """Pictures, half of them mirrored, all shifted and lit a little."""
     at = rng.integers(0, len(gallery), number)
-    images, labels = gallery.images(at), gallery.labels[at].astype(np.int64)
+    images, labels, traces = gallery.images(at), gallery.labels[at].astype(np.int64), gallery.traces(at)
     mirror = rng.random(number) < 0.5
-    images[mirror] = images[mirror, :, ::-1]
+    images[mirror], traces[mirror] = images[mirror, :, ::-1], traces[mirror, :, ::-1]
     place = labels[:, NAMES.index("place")]
     swap = np.arange(-1, len(PLACES))
     swap[1 + _LEFT], swap[1 + _RIGHT] = _RIGHT, _LEFT
@@ -66,10 +109,13 @@ def batch(gallery: Gallery, rng: np.random.Generator, number: int) -> tuple[Tens
     pictures = torch.from_numpy(images)
     shift = int(rng.integers(-5, 6)), int(rng.integers(-5, 6))
     pictures = torch.roll(pictures, shift, (1, 2))
+    traces = np.roll(traces, [round(s * CELLS / SIZE) for s in shift], (1, 2))
     light = torch.from_numpy(rng.uniform(0.94, 1.06, (number, 1, 1, 3)).astype(np.float32))
     poor = labels[:, NAMES.index("quality")] > 0
     labels[np.ix_(poor, [k for k in range(len(NAMES)) if k not in _ALWAYS])] = -1
-    return (pictures.float() * light).clamp_(0, 255), torch.from_numpy(labels)
+    return Batch(
+        (pictures.float() * light).clamp_(0, 255), torch.from_numpy(labels), torch.from_numpy(spots(labels, traces))
+    )
 
 
 def loss_of(logits: list[Tensor], labels: Tensor) -> Tensor:
@@ -86,6 +132,19 @@ def loss_of(logits: list[Tensor], labels: Tensor) -> Tensor:
                 )
             )
     return torch.stack(parts).sum()
+
+
+def spots_loss(logits: list[Tensor], right: Tensor) -> Tensor:
+    """``right`` in the order of ``logits``: the sum over the labels; damage is rare and counts for more."""
+    rare = torch.tensor([1.0] + [6.0] * (logits[0].shape[-1] - 1))
+    return torch.stack(
+        [
+            functional.cross_entropy(
+                part.flatten(0, 1), right[..., k].flatten(), weight=None if k else rare, ignore_index=-1
+            )
+            for k, part in enumerate(logits)
+        ]
+    ).sum()
 
 
 @torch.no_grad()
@@ -115,28 +174,29 @@ def train(
     """Trains or goes on training; ``folder/vision.pt`` holds everything that a later run needs."""
     torch.manual_seed(1)
     vision, heads = Vision(shape), Heads((1 + len(shape.deepstack)) * shape.width)
-    both = nn.ModuleDict({"vision": vision, "heads": heads})
+    watch = Spots(shape.sees_width)
+    both = nn.ModuleDict({"vision": vision, "heads": heads, "spots": watch})
     parts = groups(both, top, top / 3)
     optimiser, begin, path = Muon(parts), 0, folder / "vision.pt"
     if path.exists():
         kept = torch.load(path, weights_only=True)
-        both.load_state_dict(kept["weights"], strict=False)
-        if len(kept["weights"]) == len(both.state_dict()):
-            optimiser.load_state_dict(kept["optimiser"])
-            for group, fresh in zip(optimiser.param_groups, parts, strict=True):
-                group["top"] = fresh["top"]
+        both.load_state_dict(kept["weights"])
+        optimiser.load_state_dict(kept["optimiser"])
+        for group, fresh in zip(optimiser.param_groups, parts, strict=True):
+            group["top"] = fresh["top"]
         begin = int(kept["step"])
     average = Average(both, kept.get("average") if path.exists() else None)
     gallery, unseen = Gallery(folder / "pictures", "goods", "others"), Gallery(folder / "pictures", "unseen")
-    fast = torch.compile(vision)
+    watched = torch.compile(vision.watched)
     started, mean = time.monotonic(), None
     for step in range(begin, steps):
         rng = np.random.default_rng((7, step, rank))
         rate = min(1.0, (step + 1) / 150) * max(0.01, min(1.0, (steps - step) / (0.56 * steps)))
         for group in optimiser.param_groups:
             group["lr"] = group["top"] * rate
-        pictures, labels = batch(gallery, rng, size)
-        loss = loss_of(heads(fast(pictures)), labels)
+        part = batch(gallery, rng, size)
+        seen, patches = watched(part.pictures)
+        loss = loss_of(heads(seen), part.labels) + spots_loss(watch(patches), part.spots[:, vision.order])
         loss.backward()
         together.average(both)
         nn.utils.clip_grad_norm_(both.parameters(), 2.0)

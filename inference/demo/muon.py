@@ -66,7 +66,7 @@ def groups(
     lr: float,
     plain: float,
     *,
-    skip: tuple[str, ...] = ("embed", "out.", "position", "patch", "heads", "merger", "deep"),
+    skip: tuple[str, ...] = ("embed", "out.", "position", "patch", "heads", "spots", "merger", "deep"),
 ) -> list[dict[str, Any]]:
     """Inner matrices to Muon with ``lr``; embeddings, heads, vectors to AdamW with ``plain``."""
     matrices: list[Tensor] = []

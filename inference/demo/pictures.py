@@ -1,8 +1,8 @@
 """Pictures with their labels, drawn once and kept as arrays of bytes.
 
-A shard is ``(images uint8 [n, 128, 128, 3], labels int8 [n, 8])``; the columns of ``labels`` are :data:`HEADS`.
-In the column «kind» the value ``len(KINDS)`` means «not of this shop»: then all other columns are -1, «nothing
-to learn».
+A shard is ``(images uint8 [n, 128, 128, 3], labels int8 [n, 8], traces uint8 [n, 32, 32])``; the columns of
+``labels`` are :data:`HEADS`. In the column «kind» the value ``len(KINDS)`` means «not of this shop»: then all other
+columns are -1, «nothing to learn». A trace says of every 4 × 4 pixels what they show (``drawing.BODY``, ``DAMAGE``).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inference.demo import others
-from inference.demo.drawing import catalogue, draw, photographed
+from inference.demo.drawing import BODY, DAMAGE, catalogue, draw, photographed
 from inference.demo.items import COLOURS, DEFECTS, FINISHES, KINDS, PATTERNS, PLACES, QUALITIES, Item, any_item
 
-SIZE = 128
+SIZE, CELLS = 128, 32
 #: Label head → number of classes.
 HEADS = {
     "kind": len(KINDS) + 1, "colour": len(COLOURS), "pattern": len(PATTERNS), "finish": len(FINISHES),
@@ -29,6 +29,8 @@ OTHER = len(KINDS)
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int8]
+Traces = NDArray[np.uint8]
+Shard = tuple[Images, Labels, Traces]
 
 
 def label(item: Item | None) -> list[int]:
@@ -56,22 +58,33 @@ def item_of(numbers: NDArray[np.int8]) -> Item | None:
     )  # fmt: skip
 
 
-def goods(seed: int, number: int) -> tuple[Images, Labels]:
+def cells(trace: Image.Image) -> Traces:
+    """A painted trace, :data:`CELLS` × :data:`CELLS`: a little damage marks its cell, of the body it takes half."""
+    side = trace.width // CELLS
+    parts = np.asarray(trace).reshape(CELLS, side, CELLS, side)
+    body, damage = (parts > 0).mean((1, 3)) >= 0.5, (parts == DAMAGE).mean((1, 3)) >= 0.2
+    return np.where(damage, DAMAGE, np.where(body, BODY, 0)).astype(np.uint8)
+
+
+def goods(seed: int, number: int) -> Shard:
     """``number`` drawings of the shop's goods; the seed alone decides what is on them."""
     rng = random.Random(f"goods {seed}")
     images, labels = np.empty((number, SIZE, SIZE, 3), np.uint8), np.empty((number, len(HEADS)), np.int8)
+    traces = np.empty((number, CELLS, CELLS), np.uint8)
     for k in range(number):
         item = any_item(rng)
-        picture = draw(item, rng, SIZE)
+        trace = Image.new("L", (2 * SIZE, 2 * SIZE))
+        picture = draw(item, rng, SIZE, trace=trace)
         if item.defect is None and item.count == 1 and item.quality == "清晰" and rng.random() < 0.15:
+            trace = Image.new("L", (4 * SIZE, 4 * SIZE))
             picture = photographed(
-                catalogue(item, 2 * SIZE).resize((SIZE, SIZE), Image.Resampling.BICUBIC), "清晰", rng
+                catalogue(item, 2 * SIZE, trace=trace).resize((SIZE, SIZE), Image.Resampling.BICUBIC), "清晰", rng
             )
-        images[k], labels[k] = np.asarray(picture), label(item)
-    return images, labels
+        images[k], labels[k], traces[k] = np.asarray(picture), label(item), cells(trace)
+    return images, labels, traces
 
 
-def strangers(seed: int, number: int, photographs: Sequence[Image.Image]) -> tuple[Images, Labels]:
+def strangers(seed: int, number: int, photographs: Sequence[Image.Image]) -> Shard:
     """Pictures that are not of this shop: views of real photographs and cut-outs, and other things drawn."""
     rng = random.Random(f"others {seed}")
     images = np.empty((number, SIZE, SIZE, 3), np.uint8)
@@ -83,13 +96,14 @@ def strangers(seed: int, number: int, photographs: Sequence[Image.Image]) -> tup
             images[k] = np.asarray(others.photograph(source, rng, SIZE))
         else:
             images[k] = np.asarray(others.other(rng, SIZE))
-    return images, np.tile(np.array(label(None), np.int8), (number, 1))
+    labels = np.tile(np.array(label(None), np.int8), (number, 1))
+    return images, labels, np.zeros((number, CELLS, CELLS), np.uint8)
 
 
-def keep(folder: Path, name: str, images: Images, labels: Labels) -> None:
-    """Two files, each written beside and renamed, the labels last: a shard is whole or absent."""
+def keep(folder: Path, name: str, images: Images, labels: Labels, traces: Traces) -> None:
+    """Files, each written beside and renamed, the labels last: a shard is whole or absent."""
     folder.mkdir(parents=True, exist_ok=True)
-    for what, array in (("images", images), ("labels", labels)):
+    for what, array in (("images", images), ("traces", traces), ("labels", labels)):
         half = folder / f"{name}.{what}.part.npy"
         np.save(half, array)
         half.rename(folder / f"{name}.{what}.npy")
@@ -103,6 +117,7 @@ class Gallery:
             f.name.removesuffix(".labels.npy") for f in folder.glob("*.labels.npy") if f.name.startswith(prefixes)
         )
         self._images = [np.load(folder / f"{name}.images.npy", mmap_mode="r") for name in names]
+        self._traces = [np.load(folder / f"{name}.traces.npy", mmap_mode="r") for name in names]
         self._starts = np.cumsum([0] + [len(images) for images in self._images])
         self.labels: Labels = np.concatenate([np.load(folder / f"{name}.labels.npy") for name in names])
 
@@ -110,8 +125,11 @@ class Gallery:
         return len(self.labels)
 
     def images(self, at: NDArray[np.int64]) -> Images:
-        out = np.empty((len(at), SIZE, SIZE, 3), np.uint8)
-        shards = np.searchsorted(self._starts, at, "right") - 1
-        for k, (shard, n) in enumerate(zip(shards, at, strict=True)):
-            out[k] = self._images[shard][n - self._starts[shard]]
-        return out
+        return self._gathered(self._images, at)
+
+    def traces(self, at: NDArray[np.int64]) -> Traces:
+        return self._gathered(self._traces, at)
+
+    def _gathered(self, shards: list[NDArray[np.uint8]], at: NDArray[np.int64]) -> NDArray[np.uint8]:
+        where = np.searchsorted(self._starts, at, "right") - 1
+        return np.stack([shards[shard][n - self._starts[shard]] for shard, n in zip(where, at, strict=True)])

@@ -123,67 +123,88 @@ def damage(
     frame: Frame,
     colour: RGB,
     around: RGB,
-) -> None:
+) -> Image.Image:
+    """Draws the item's defect onto its ``cloth`` and returns where it is, as a mask."""
     reach = frame.side * rng.uniform(0.065, 0.095)
-    x, y = _spot(mask, str(item.place), rng, reach)
-    pen = ImageDraw.Draw(cloth)
+    spot = _spot(mask, str(item.place), rng, reach)
     if item.defect == "污渍":
-        stain = max(
-            ((96, 66, 30), (58, 52, 40), (150, 122, 78)), key=lambda c: _distance(c, colour) * rng.uniform(0.8, 1.1)
+        return _stain(cloth, spot, reach, rng, colour)
+    if item.defect == "破洞":
+        return _hole(cloth, ground, spot, reach, rng, frame.side, colour, around)
+    return _crack(cloth, spot, reach, rng, frame.side, colour)
+
+
+def _stain(cloth: Image.Image, spot: Point, reach: float, rng: random.Random, colour: RGB) -> Image.Image:
+    x, y = spot
+    stain = max(
+        ((96, 66, 30), (58, 52, 40), (150, 122, 78)), key=lambda c: _distance(c, colour) * rng.uniform(0.8, 1.1)
+    )
+    layer = Image.new("L", cloth.size, 0)
+    blot = ImageDraw.Draw(layer)
+    for k in range(7):
+        r = reach * rng.uniform(0.35, 0.75) if k else reach * 0.8
+        dx, dy = (rng.gauss(0, reach * 0.5), rng.gauss(0, reach * 0.5)) if k else (0.0, 0.0)
+        blot.ellipse([x + dx - r, y + dy - r, x + dx + r, y + dy + r], fill=rng.randint(190, 235))
+    cloth.paste(stain, (0, 0), layer)
+    return layer.point(lambda v: 255 if v else 0)
+
+
+def _hole(
+    cloth: Image.Image,
+    ground: Image.Image,
+    spot: Point,
+    reach: float,
+    rng: random.Random,
+    side: float,
+    colour: RGB,
+    around: RGB,
+) -> Image.Image:
+    x, y = spot
+    edge = [
+        (
+            x + reach * rng.uniform(0.75, 1.2) * math.cos(k * 0.57),
+            y + reach * rng.uniform(0.75, 1.2) * math.sin(k * 0.57),
         )
-        layer = Image.new("L", cloth.size, 0)
-        blot = ImageDraw.Draw(layer)
-        for k in range(7):
-            r = reach * rng.uniform(0.35, 0.75) if k else reach * 0.8
-            dx, dy = (rng.gauss(0, reach * 0.5), rng.gauss(0, reach * 0.5)) if k else (0.0, 0.0)
-            blot.ellipse([x + dx - r, y + dy - r, x + dx + r, y + dy + r], fill=rng.randint(190, 235))
-        cloth.paste(stain, (0, 0), layer)
-    elif item.defect == "破洞":
-        edge = [
+        for k in range(11)
+    ]
+    hole = Image.new("L", cloth.size, 0)
+    ImageDraw.Draw(hole).polygon(edge, fill=255)
+    rim = tone(colour, 0.45)
+    cloth.paste(mix(around, (10, 10, 14), 0.55), (0, 0), hole)
+    lit = ImageChops.offset(hole, round(reach * 0.16), round(reach * 0.3))
+    cloth.paste(ground, (0, 0), ImageChops.multiply(hole, lit))
+    pen = ImageDraw.Draw(cloth)
+    pen.line([*edge, edge[0]], fill=rim, width=max(1, round(side * 0.012)))
+    for u, v in edge[::2]:  # frayed threads
+        end = u + (x - u) * rng.uniform(-0.35, 0.5), v + (y - v) * rng.uniform(-0.35, 0.5)
+        pen.line([u, v, *end], fill=rim, width=max(1, round(side * 0.008)))
+    return hole
+
+
+def _crack(cloth: Image.Image, spot: Point, reach: float, rng: random.Random, side: float, colour: RGB) -> Image.Image:
+    x, y = spot
+    ink: RGB = (12, 12, 14) if sum(colour) > 210 else (236, 236, 236)
+    turn, long = rng.uniform(0, 2 * math.pi), reach * 3.0
+    path = [(x - long / 2 * math.cos(turn), y - long / 2 * math.sin(turn))]
+    for k in range(1, 8):
+        t, aside = k / 7 - 0.5, reach * rng.uniform(0.15, 0.42) * (1 if k % 2 else -1)
+        path.append(
             (
-                x + reach * rng.uniform(0.75, 1.2) * math.cos(k * 0.57),
-                y + reach * rng.uniform(0.75, 1.2) * math.sin(k * 0.57),
+                x + long * t * math.cos(turn) - aside * math.sin(turn),
+                y + long * t * math.sin(turn) + aside * math.cos(turn),
             )
-            for k in range(11)
-        ]
-        hole = Image.new("L", cloth.size, 0)
-        ImageDraw.Draw(hole).polygon(edge, fill=255)
-        rim = tone(colour, 0.45)
-        cloth.paste(mix(around, (10, 10, 14), 0.55), (0, 0), hole)
-        lit = ImageChops.offset(hole, round(reach * 0.16), round(reach * 0.3))
-        cloth.paste(ground, (0, 0), ImageChops.multiply(hole, lit))
-        pen.line([*edge, edge[0]], fill=rim, width=max(1, round(frame.side * 0.012)))
-        for k in range(0, 11, 2):  # frayed threads
-            u, v = edge[k]
-            pen.line(
-                [u, v, u + (x - u) * rng.uniform(-0.35, 0.5), v + (y - v) * rng.uniform(-0.35, 0.5)],
-                fill=rim,
-                width=max(1, round(frame.side * 0.008)),
-            )
-    else:
-        ink: RGB = (12, 12, 14) if sum(colour) > 210 else (236, 236, 236)
-        turn, long = rng.uniform(0, 2 * math.pi), reach * 3.0
-        path = [(x - long / 2 * math.cos(turn), y - long / 2 * math.sin(turn))]
-        for k in range(1, 8):
-            t, side = k / 7 - 0.5, reach * rng.uniform(0.15, 0.42) * (1 if k % 2 else -1)
-            path.append(
-                (
-                    x + long * t * math.cos(turn) - side * math.sin(turn),
-                    y + long * t * math.sin(turn) + side * math.cos(turn),
-                )
-            )
-        thick = max(2, round(frame.side * 0.016))
-        pen.line(
-            path, fill=tone(colour, 1.0), width=thick * 3
-        )  # a clear strip of the item's own colour around it, on any pattern
-        pen.line(path, fill=ink, width=thick)
-        for k in (2, 5):
-            u, v = path[k]
-            pen.line(
-                [u, v, u + rng.uniform(-1, 1) * reach * 0.8, v + rng.uniform(-1, 1) * reach * 0.8],
-                fill=ink,
-                width=max(1, thick - 1),
-            )
+        )
+    thick = max(2, round(side * 0.016))
+    pen = ImageDraw.Draw(cloth)
+    # A clear strip of the item's own colour around it, on any pattern.
+    pen.line(path, fill=tone(colour, 1.0), width=thick * 3)
+    pen.line(path, fill=ink, width=thick)
+    for u, v in (path[2], path[5]):
+        end = u + rng.uniform(-1, 1) * reach * 0.8, v + rng.uniform(-1, 1) * reach * 0.8
+        pen.line([u, v, *end], fill=ink, width=max(1, thick - 1))
+    where = Image.new("L", cloth.size, 0)
+    ImageDraw.Draw(where).line(path, fill=255, width=thick * 3)
+    return where
 
 
 def _distance(a: RGB, b: RGB) -> int:

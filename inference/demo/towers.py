@@ -107,6 +107,10 @@ class Vision(nn.Module):
         self.register_buffer("sin", turn.sin(), persistent=False)
 
     def forward(self, pictures: Tensor) -> Tensor:
+        return self.watched(pictures)[0]
+
+    def watched(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """The tokens, and what the last block knew of every patch: [B, 64, c] in the order ``order``."""
         b = len(pictures)
         x = pictures.view(b, GRID, PATCH, GRID, PATCH, 3).permute(0, 1, 3, 5, 2, 4).reshape(b, GRID * GRID, -1)
         x = self.patch(x.float() / 127.5 - 1)[:, self.order] + self.position[self.order]
@@ -115,7 +119,7 @@ class Vision(nn.Module):
             x = block(x, self.cos, self.sin)
             if at in self.shape.deepstack:
                 views.append(self.deep[len(views)](x))
-        return torch.cat((self.merger(x), *views), -1)
+        return torch.cat((self.merger(x), *views), -1), x
 
 
 class Norm(nn.Module):

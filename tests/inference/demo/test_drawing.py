@@ -6,11 +6,12 @@ import random
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from inference.demo import others
-from inference.demo.drawing import PALETTE, catalogue, draw
-from inference.demo.items import COLOURS, ENGLISH, KINDS, MATERIALS, MEASURES, PLACES, Item, any_item
-from inference.demo.pictures import HEADS, OTHER, item_of, label
+from inference.demo.drawing import BODY, DAMAGE, PALETTE, catalogue, draw
+from inference.demo.items import COLOURS, DEFECTS, ENGLISH, KINDS, MATERIALS, MEASURES, PLACES, Item, any_item
+from inference.demo.pictures import HEADS, OTHER, cells, item_of, label
 
 
 def test_same_seed_draws_the_same_picture() -> None:
@@ -25,6 +26,20 @@ def test_every_kind_can_be_damaged_everywhere(kind: str) -> None:
     for seed, place in enumerate(PLACES):
         item = Item(kind=kind, colour="蓝色", defect="破洞", place=place)
         assert draw(item, random.Random(seed), 64).size == (64, 64)
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_trace_tells_where_item_and_damage_are(defect: str) -> None:
+    for place in ("左边", "右边"):
+        item = Item(kind="手机壳", colour="黄色", defect=defect, place=place)
+        trace = Image.new("L", (256, 256))
+        draw(item, random.Random(11), trace=trace)
+        found = cells(trace)
+        assert 60 < (found == BODY).sum() < 700
+        assert 0 < (found == DAMAGE).sum() < 60
+        columns = np.nonzero(found)[1]
+        left = (found == DAMAGE)[:, : (columns.min() + columns.max()) // 2].sum()
+        assert (left > 0) == (place == "左边")
 
 
 @pytest.mark.parametrize("colour", COLOURS)
