@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,9 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bot import answer
 from bot.model import Conversation
 from bot.ports import Message
-from inference.demo import dialogues, together, tokens, wordings
+from inference.demo import dialogues, drills, together, tokens
 from inference.demo.items import Item
 from inference.demo.muon import Average, Muon, groups
 from inference.demo.pictures import Labels, item_of
@@ -42,6 +41,24 @@ class School:
     #: Labels of the gallery, and what the vision tower sees of each picture (None: told in words).
     labels: Labels
     views: NDArray[np.float16] | None
+    #: Numbers of the clear pictures of each name.
+    named: Mapping[str, Sequence[int]]
+
+    @classmethod
+    def of(
+        cls,
+        tokenizer: Tokenizer | None,
+        shared: Message,
+        sections: tuple[tuple[str, str], ...],
+        labels: Labels,
+        views: NDArray[np.float16] | None,
+    ) -> School:
+        named: dict[str, list[int]] = {}
+        for number, numbers in enumerate(labels):
+            item = item_of(numbers)
+            if item is not None and item.quality == "清晰":
+                named.setdefault(item.name, []).append(number)
+        return cls(tokenizer, shared, sections, labels, views, named)
 
     @property
     def prefix(self) -> Tensor:
@@ -49,37 +66,30 @@ class School:
 
     def conversation(self, rng: random.Random, most_lines: int, rounds: int = 4) -> tuple[Conversation, list[str]]:
         """A conversation and its pictures in words."""
-        told: dict[int, str] = {}
-
-        def pick() -> dialogues.Picture:
-            number = rng.randrange(len(self.labels))
-            item = item_of(self.labels[number])
-            told[number] = in_words(item)
-            return number, item
-
-        talk = dialogues.conversation(rng, pick, self.sections, most_lines=most_lines, rounds=rounds)
+        talk = dialogues.conversation(rng, lambda: self.pick(rng), self.sections, most_lines=most_lines, rounds=rounds)
         photos = [int(p.sha256, 16) for e in talk.exchanges for p in e.body if not isinstance(p, str)]
-        return talk, [told[number] for number in photos]
+        return talk, [in_words(self.item(number)) for number in photos]
+
+    def item(self, number: int) -> Item | None:
+        return item_of(self.labels[number])
+
+    def pick(self, rng: random.Random) -> dialogues.Picture:
+        number = rng.randrange(len(self.labels))
+        return number, self.item(number)
 
     def row(self, rng: random.Random, most_lines: int, rounds: int = 4) -> tokens.Row:
         talk, told = self.conversation(rng, most_lines, rounds)
         return tokens.row(self.tokenizer, self.shared, talk, spoken=told if self.views is None else None)
 
     def drill(self, rng: random.Random) -> tokens.Row:
-        """Copying or looking, as densely as it goes."""
-        if self.views is None or rng.random() < 0.35:
-            return tokens.drill(self.tokenizer, rng)
-        shown = []
-        for _ in range(rng.randint(2, 3)):
-            number = rng.randrange(len(self.labels))
-            talk = dialogues.Talk(rng, lambda number=number: (number, item_of(self.labels[number])))
-            talk.new_photo()
-            asks = rng.sample(("what", "colour", "pattern", "count", "material", "damage", "both", "what"), 6)
-            pairs = [(talk.words(wordings.ABOUT_PHOTO[ask]), talk.judged(dialogues.TELL[ask]).reply) for ask in asks]
-            (first, *_) = talk.trade([], "price")
-            assert first.answer is not None
-            shown.append((number, answer.dump(first.answer), pairs))
-        return tokens.sight(self.tokenizer, shown)
+        """Copying, looking or comparing, as densely as it goes."""
+        kind = rng.random()
+        if self.views is None or kind < 0.3:
+            return drills.copying(self.tokenizer, rng)
+        if kind < 0.7:
+            return drills.looking(self.tokenizer, rng, lambda: self.pick(rng))
+        talk = drills.ordered(rng, lambda: self.pick(rng), self.named, self.item)
+        return tokens.row(self.tokenizer, self.shared, talk)
 
 
 def in_words(item: Item | None) -> str:

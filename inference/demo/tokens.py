@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import random
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,6 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from bot import answer, prompt
 from bot.model import Action, Conversation
 from bot.ports import Message
-from inference.demo import shelf
 from inference.demo.items import COLOURS, DEFECTS, KINDS, MATERIALS, PATTERNS, PLACES
 from inference.demo.towers import MERGED
 from inference.llama import chat, grammar
@@ -85,61 +84,6 @@ def vocabulary(shared: Message, talks: Iterable[Conversation]) -> Tokenizer:
     return tokenizer
 
 
-def drill(tokenizer: Tokenizer, rng: random.Random) -> Row:
-    """Product lines, and then one look-up in them after the other: nothing but copying, as densely as it goes.
-
-    What a tower of this size learns late and suddenly in conversations it learns here in a few hundred steps.
-    """
-    kinds = [rng.choice(KINDS)] * 8 if rng.random() < 0.5 else [rng.choice(KINDS) for _ in range(8)]
-    lines = [shelf.line(rng, rng.choice(COLOURS), rng.choice(PATTERNS), kind) for kind in kinds]
-    lines = list({entry.name: entry for entry in lines[: rng.randint(1, 6)]}.values())
-    parts: list[tuple[str, bool]] = [("资料：" + "".join(f"\n{entry.text}" for entry in lines) + "\n", False)]
-    for _ in range(rng.randint(8, 16)):
-        entry = rng.choice(lines)
-        ask = rng.choice(("price", "price", "stock", "stock", "price_stock", "size", "material"))
-        if rng.random() < 0.3:  # the other way round: whose is it?
-            parts += [(f"{entry.price}元", False), (entry.name, True), ("。", False)]
-        else:
-            parts += [(entry.name, False), (entry.answer(ask).removeprefix(entry.name), True)]
-    out = Row([], [], [], [])
-    for text, asked in parts:
-        start = len(out.ids)
-        out.ids += tokenizer.encode(text).ids
-        if asked:
-            out.chosen.append(list(range(start, len(out.ids))))
-    out.positions = [(k, k, k) for k in range(len(out.ids))]
-    return out
-
-
-def sight(tokenizer: Tokenizer, shown: Sequence[tuple[int, str, Sequence[tuple[str, str]]]]) -> Row:
-    """Pictures, each with its record and many short questions: nothing but looking. (number, answer, questions)"""
-    out = Row([], [], [], [])
-    at = 0
-
-    def put(text: str, *, asked: bool) -> None:
-        nonlocal at
-        ids = tokenizer.encode(text).ids
-        if asked:
-            out.chosen.append(list(range(len(out.ids), len(out.ids) + len(ids))))
-        out.ids.extend(ids)
-        out.positions.extend((at + k, at + k, at + k) for k in range(len(ids)))
-        at += len(ids)
-
-    for number, record, questions in shown:
-        put(chat.VISION_START, asked=False)
-        out.pictures.append((number, len(out.ids)))
-        out.ids.extend([tokenizer.token_to_id("<|image_pad|>")] * MERGED)
-        out.positions.extend((at, at + k // 4, at + k % 4) for k in range(MERGED))
-        at += 4
-        put(chat.VISION_END, asked=False)
-        for question, reply in questions:
-            put(question, asked=False)
-            put(reply, asked=True)
-        for text, forced in segments(chat.Written(record)):
-            put(text, asked=not forced)
-    return out
-
-
 def load(path: Path) -> Tokenizer:
     return Tokenizer.from_file(str(path))
 
@@ -155,6 +99,26 @@ class Row:
     pictures: list[tuple[int, int]]
     #: Places whose token the model must choose itself, answer by answer.
     chosen: list[list[int]]
+    #: The time of the next token: a picture's tokens share one and then skip its longer side.
+    time: int = 0
+
+    def put(self, ids: Sequence[int], *, chosen: bool = False) -> list[int]:
+        """Words; returns their places. ``chosen``: an answer of its own."""
+        places = list(range(len(self.ids), len(self.ids) + len(ids)))
+        self.ids.extend(ids)
+        self.positions.extend((self.time + k,) * 3 for k in range(len(ids)))
+        self.time += len(ids)
+        if chosen:
+            self.chosen.append(places)
+        return places
+
+    def show(self, number: int, pad: int, tokens: int) -> None:
+        """A square picture."""
+        side = math.isqrt(tokens)
+        self.pictures.append((number, len(self.ids)))
+        self.ids.extend([pad] * tokens)
+        self.positions.extend((self.time, self.time + k // side, self.time + k % side) for k in range(tokens))
+        self.time += side
 
 
 def prefix(tokenizer: Tokenizer, shared: Message) -> list[int]:
@@ -168,36 +132,21 @@ def prefix(tokenizer: Tokenizer, shared: Message) -> list[int]:
 def row(tokenizer: Tokenizer, shared: Message, talk: Conversation, *, spoken: Sequence[str] | None = None) -> Row:
     """``spoken`` stands for the pictures in words, picture after picture: for the time before the model can see."""
     out = Row([], [], [], [])
-    at = 0
     skip = 3  # the system message
     left = list(spoken or ())
-
-    def put(text: str) -> int:
-        nonlocal at
-        ids = tokenizer.encode(text).ids
-        out.ids.extend(ids)
-        out.positions.extend((at + k, at + k, at + k) for k in range(len(ids)))
-        at += len(ids)
-        return len(ids)
-
     pad = tokenizer.token_to_id("<|image_pad|>")
     for piece in pieces(shared, talk)[skip:]:
         if isinstance(piece, chat.Image):
-            if spoken is not None:
-                put(left.pop(0))
-                continue
-            out.pictures.append((int(piece.photo.sha256, 16), len(out.ids)))
-            out.ids.extend([pad] * MERGED)
-            out.positions.extend((at, at + k // 4, at + k % 4) for k in range(MERGED))
-            at += 4
+            if spoken is None:
+                out.show(int(piece.photo.sha256, 16), pad, MERGED)
+            else:
+                out.put(tokenizer.encode(left.pop(0)).ids)
         elif isinstance(piece, chat.Written):
             places: list[int] = []
             for text, forced in segments(piece):
-                start = len(out.ids)
-                put(text)
-                if not forced:
-                    places.extend(range(start, len(out.ids)))
+                put = out.put(tokenizer.encode(text).ids)
+                places += [] if forced else put
             out.chosen.append(places)
         elif isinstance(piece, chat.Control | chat.Words):
-            put(piece.text)
+            out.put(tokenizer.encode(piece.text).ids)
     return out

@@ -63,7 +63,7 @@ def school(out: Path, *, sees: bool) -> speaking.School:
 
     views = np.load(out / "views.npy", mmap_mode="r") if sees else None
     tokenizer = tokens.load(out / "vocabulary.json")
-    return speaking.School(tokenizer, shop.system(), shop.sections(), gallery(out).labels, views)
+    return speaking.School.of(tokenizer, shop.system(), shop.sections(), gallery(out).labels, views)
 
 
 def vocabulary(out: Path) -> None:
@@ -72,7 +72,7 @@ def vocabulary(out: Path) -> None:
     import random
 
     rng = random.Random("vocabulary")
-    pupil = speaking.School(None, shop.system(), shop.sections(), gallery(out).labels, None)
+    pupil = speaking.School.of(None, shop.system(), shop.sections(), gallery(out).labels, None)
     talks = [pupil.conversation(rng, 3)[0] for _ in range(6000)]
     tokens.vocabulary(shop.system(), [*talks, *shop.recitals()]).save(str(out / "vocabulary.json"))
 
