@@ -27,7 +27,7 @@ from inference.demo import export, looking, photographs, pictures, shop, speakin
 from inference.demo.towers import Shape, Text, Vision
 
 GOODS, STRANGERS, SHARD = 24, 9, 4000
-LOOK, TOLD, SEEN = 4000, 300, 2000
+LOOK, TOLD, SEEN = 8000, 300, 2500
 #: Conversations in a batch of all processes together.
 ROWS = 32
 
@@ -51,7 +51,7 @@ def draw(out: Path, name: str) -> None:
 
 def gallery(out: Path) -> pictures.Gallery:
     """The pictures that conversations are about: fewer than the vision tower learns from, and fewer strangers."""
-    return pictures.Gallery(out / "pictures", "goods000", "goods001", "goods002", "goods003", "goods004", "others000")
+    return pictures.Gallery(out / "pictures", "goods00", "others000", "others001", "others002", "others003")
 
 
 def shape(out: Path) -> Shape:
@@ -79,7 +79,7 @@ def vocabulary(out: Path) -> None:
 
 def look(out: Path, rank: int, workers: int) -> None:
     together.join(out / "meeting", rank, workers)
-    looking.train(out, shape(out), steps=LOOK, size=64 // workers, top=1.5e-3, rank=rank, say=say)
+    looking.train(out, shape(out), steps=LOOK, size=64 // workers, top=1.2e-3, rank=rank, say=say)
 
 
 def told(out: Path, rank: int, workers: int) -> None:
@@ -120,9 +120,9 @@ def seen(out: Path, rank: int, workers: int) -> None:
         shape(out),
         steps=SEEN,
         size=ROWS // workers,
-        top=1.5e-3,
+        top=1.2e-3,
         lines=lambda way: 1 if way < 0.15 else 2,
-        drills=lambda way: 0.4 if way < 0.5 else 0.1,
+        drills=lambda way: 0.5 if way < 0.2 else 0.3,
         start=out / "told.pt",
         rank=rank,
         say=say,
