@@ -3,6 +3,6 @@
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . scripts/setup.sh
-need run
+need run "$@"
 trap - INT TERM HUP
 exec .venv/bin/python -m bot run "$@"

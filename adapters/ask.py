@@ -12,7 +12,7 @@ import binascii
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.errors import BotError, PhotoError
-from bot.model import Customer, Event, Photo, PhotoRef
+from bot.model import Customer, Event, Holder, PhotoRef, Trace
 from bot.ports import Accept, Capabilities, Finding, Outgoing, PhotoStore, Store
 
 #: Seconds between two looks whether a turn ended without a reply.
@@ -39,73 +39,98 @@ class Question:
     photos: tuple[bytes, ...] = ()
 
 
+@dataclass(slots=True, kw_only=True)
+class _Waiting:
+    """Somebody who asked."""
+
+    customer: Customer
+    reply: asyncio.Future[Outgoing] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    notice: str | None = None
+
+
 class AskAdapter:
     """Implements :class:`~bot.ports.Adapter`."""
 
     name = "ask"
     capabilities = Capabilities(shows_label=True)
 
-    def __init__(self, store: Store, photos: PhotoStore, *, token: str, max_body: int, forget: Forget) -> None:
+    def __init__(
+        self, store: Store, photos: PhotoStore, *, token: str, max_body: int, answers: bool, forget: Forget
+    ) -> None:
+        """``token`` opens the loopback door, for at most ``max_body`` bytes a question; ``answers`` is whether the bot
+        answers at all; ``forget`` has the model let go of what was erased.
+        """
         self._store = store
         self._photos = photos
         self._token = token
         self._max_body = max_body
+        self._answers = answers
         self._forget = forget
         self._accept: Accept | None = None
         self._opened = asyncio.Event()
-        self._waiting: dict[str, asyncio.Future[Outgoing]] = {}
-        self._notices: dict[str, str] = {}
+        #: By route, in the order in which they were asked.
+        self._waiting: dict[str, _Waiting] = {}
 
     # ------------------------------------------------------------------ asking
 
     async def ask(self, question: Question) -> dict[str, Any]:
-        """One message as a customer would send it: the document of CONTRACT.md. Raises :class:`PhotoError`."""
+        """One message as a customer would send it, and what became of it: see :meth:`_document`.
+
+        Raises :class:`PhotoError` and :class:`~bot.errors.StorageError`.
+        """
         await self._opened.wait()
-        assert self._accept is not None
+        accept = self._accept
+        assert accept is not None
         customer = Customer(channel=self.name, account="local", id=question.customer)
-        photos: list[Photo] = []
-        for data in question.photos:
-            photo = await self._photos.add(data)
-            await self._store.own_photo(customer, photo)
-            photos.append(photo)
+        photos = tuple([await self._photos.add(customer, data) for data in question.photos])
         # The route comes back with the reply: it is the question's own name.
         route = secrets.token_hex(8)
-        self._waiting[route] = asyncio.get_running_loop().create_future()
-        event = Event(
-            id=route, customer=customer, at=datetime.now(UTC), text=question.text, photos=tuple(photos), route=route
-        )
+        waiting = self._waiting[route] = _Waiting(customer=customer)
+        event = Event(id=route, customer=customer, at=datetime.now(UTC), text=question.text, photos=photos, route=route)
         try:
-            await self._accept([event], None)
-            outgoing = await self._reply(customer, event)
-            return self._document(outgoing, self._notices.get(route))
+            await accept([event], None)
+            outgoing = await self._reply(event, waiting)
+            return self._document(outgoing, await self._holder(customer), waiting.notice)
         finally:
             del self._waiting[route]
-            self._notices.pop(route, None)
 
-    async def _reply(self, customer: Customer, event: Event) -> Outgoing | None:
-        """The reply, or ``None`` when the turn ended in silence (a person speaks, or the bot is switched off)."""
-        reply = self._waiting[event.route]
+    async def _holder(self, customer: Customer) -> Holder:
+        """Who speaks for the shop. One who was erased while he waited must not come back by being asked for."""
+        if not await self._store.history(customer, limit=1):
+            return "bot"
+        return (await self._store.conversation(customer, language="zh")).holder
+
+    async def _reply(self, event: Event, waiting: _Waiting) -> Outgoing | None:
+        """The reply, or ``None`` when the turn ended in silence: a person speaks, or the bot is switched off.
+
+        The store knows it. The events of a turn are done and its reply waits to be sent from one moment on, and the
+        reply is here before the store hears that it was sent: with the event done, a reply that is neither here nor
+        waiting does not exist.
+        """
         while True:
-            done, _ = await asyncio.wait({reply}, timeout=_LOOK)
-            if done:
-                return reply.result()
-            if all(waiting.id != event.id for waiting in await self._store.events(customer)):
-                # The reply is sent after the event is done: give it its moment.
-                done, _ = await asyncio.wait({reply}, timeout=_LOOK)
-                return reply.result() if done else None
+            await asyncio.wait({waiting.reply}, timeout=_LOOK)
+            if waiting.reply.done():
+                return waiting.reply.result()
+            if any(each.id == event.id for each in await self._store.events(event.customer)):
+                continue
+            leaving = any(each.reply.customer == event.customer for each in await self._store.outgoing())
+            if not leaving and not waiting.reply.done():
+                return None
 
-    def _document(self, outgoing: Outgoing | None, notice: str | None) -> dict[str, Any]:
-        if outgoing is None:
-            return {"reply": "", "photos": [], "source": "staff", "action": "none", "case": None, "holder": "staff"}
-        reply, trace = outgoing.reply, outgoing.trace
+    def _document(self, outgoing: Outgoing | None, holder: Holder, notice: str | None) -> dict[str, Any]:
+        """What ``ask --json`` prints: every key always, with ``mode`` «off» when the bot is switched off."""
+        trace = Trace() if outgoing is None else outgoing.trace
+        reply = None if outgoing is None else outgoing.reply
         return {
-            "reply": reply.text,
-            "photos": [photo.sha256 for photo in reply.photos],
-            "source": reply.source,
+            "reply": reply.text if reply else "",
+            "photos": [photo.sha256 for photo in reply.photos] if reply else [],
+            # Silence has its reason too: a person speaks, or a rule of the shop.
+            "source": reply.source if reply else "rule" if holder == "bot" else "staff",
             "action": trace.action.value,
             "seen": None if trace.seen is None else asdict(trace.seen),
             "case": None,
-            "holder": "bot",
+            "holder": holder,
+            "mode": "answer" if self._answers else "off",
             "facts": [fact.text for fact in trace.facts],
             "model": trace.model,
             "timings": {key: round(value, 4) for key, value in asdict(trace.timings).items()},
@@ -157,19 +182,28 @@ class AskAdapter:
     async def run(self, accept: Accept) -> None:
         self._accept = accept
         self._opened.set()
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._accept = None
+            self._opened.clear()
 
     def ready(self) -> str | None:
-        return None
+        return None if self._opened.is_set() else "questions are not taken in"
 
     async def fetch(self, event: Event, ref: PhotoRef) -> bytes:
         raise PhotoError("broken", "photos of this channel come with the question")
 
     async def send(self, outgoing: Outgoing) -> None:
-        # Nobody waits for a reply whose question was asked before a restart; its row is in the history.
-        waiting = self._waiting.get(outgoing.reply.route)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(outgoing)
+        last = outgoing.reply.route
+        if last not in self._waiting:
+            return  # nobody waits for a reply whose question was asked before a restart; its row is in the history
+        # A burst has one reply, which goes to its last question: it answers those before it too.
+        for route, waiting in self._waiting.items():
+            if waiting.customer == outgoing.reply.customer and not waiting.reply.done():
+                waiting.reply.set_result(outgoing)
+            if route == last:
+                return
 
     async def thinking(self, customer: Customer, route: str) -> None:
         """Who asks at a terminal sees a spinner there."""
@@ -178,7 +212,8 @@ class AskAdapter:
         """Not asked for: this channel shows whole answers."""
 
     async def notice(self, customer: Customer, route: str, text: str, until: datetime, ahead: int) -> None:
-        self._notices[route] = text
+        if (waiting := self._waiting.get(route)) is not None:
+            waiting.notice = text
 
     async def check(self) -> Sequence[Finding]:
         return ()

@@ -12,6 +12,7 @@ import base64
 import io
 import json
 import os
+import pickle
 import resource
 import socket
 import subprocess
@@ -22,7 +23,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,9 +34,9 @@ from PIL import Image
 from bench.figures import Figure, machine
 from bot import answer
 from bot.model import Photo
-from bot.ports import EngineInfo, Message, Request
+from bot.ports import Message, Request
 from inference.llama.engine import LlamaEngine
-from inference.llama.settings import Sampling, Settings
+from inference.llama.settings import Settings
 
 #: About 730 tokens of Qwen's vocabulary, as a shop's policy is.
 SYSTEM = "你是小满杂货的客服，说话简短、亲切、准确。" + "".join(
@@ -50,14 +51,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    name: str
-    model: str
-    projector: str
-    threads: int
-    visual_tokens: int
-    n_ctx: int = 8192
-    square: bool = False
+    """What all sides run: the files, and what the bot's own engine is told on this machine."""
+
+    settings: Settings
+    #: Pixels along a photo's side.
     side: int = 512
+    #: Most tokens of an answer.
     reply: int = 48
 
 
@@ -84,20 +83,18 @@ class Ours:
         self.decode: list[float] = []
 
     def engine(self) -> LlamaEngine:
-        pair = self._pair
-        settings = Settings(
-            model=Path(pair.model),
-            projector=Path(pair.projector),
-            info=EngineInfo(model=pair.name, note="", prompt="full", fact_lines=0, context=0),
+        return LlamaEngine(self.settings, lambda sha256: picture(int(sha256, 16), self._pair.side))
+
+    @property
+    def settings(self) -> Settings:
+        """As the bot runs it, but repeatable, and with the threads that the peers get as well."""
+        configured = self._pair.settings
+        return replace(
+            configured,
             state_dir=self._state_dir,
-            n_ctx=pair.n_ctx,
-            threads=pair.threads,
-            parallel=CUSTOMERS,
-            visual_tokens=pair.visual_tokens,
-            square=pair.square,
-            sampling=Sampling(seed=1),
+            most_threads=0,
+            sampling=replace(configured.sampling, seed=1),
         )
-        return LlamaEngine(settings, lambda sha256: picture(int(sha256, 16), pair.side))
 
     def photo(self, number: int) -> Photo:
         side = self._pair.side
@@ -228,11 +225,17 @@ class Stock(Peer):
         from llama_cpp import Llama
         from llama_cpp.llama_chat_format import MTMDChatHandler
 
-        handler = MTMDChatHandler(pair.projector, verbose=False)
+        s = pair.settings
+        handler = MTMDChatHandler(str(s.projector), verbose=False, use_gpu=s.gpu_layers != 0)
         self._llama = Llama(
-            pair.model, chat_handler=handler, n_ctx=pair.n_ctx // 2, n_threads=pair.threads, verbose=False
+            str(s.model),
+            chat_handler=handler,
+            n_ctx=s.n_ctx // 2,
+            n_gpu_layers=s.gpu_layers,
+            n_threads=s.threads,
+            verbose=False,
         )
-        self._llama.n_threads_batch = pair.threads
+        self._llama.n_threads_batch = s.threads
 
     def call(self, messages: list[dict[str, Any]], tokens: int) -> int:
         said: Any = self._llama.create_chat_completion(messages, max_tokens=tokens, temperature=0.7)
@@ -255,6 +258,14 @@ class Server(Peer):
             return int(json.load(reply)["usage"]["completion_tokens"])
 
 
+def options(pair: Pair, port: int) -> list[str]:
+    """llama-server's arguments for what our side is told."""
+    s = pair.settings
+    out = ["-m", str(s.model), "--mmproj", str(s.projector), "-c", str(s.n_ctx), "-np", str(s.parallel)]
+    out += ["-ngl", str(s.gpu_layers), "-t", str(s.threads), "--image-max-tokens", str(s.visual_tokens), "-ub", "512"]
+    return [*out, "--port", str(port), "--host", "127.0.0.1", "--no-warmup"]
+
+
 @contextmanager
 def served(pair: Pair, program: str) -> Iterator[str]:
     """The address of llama-server: ``program`` is one already, or the path of the program, which is started."""
@@ -263,10 +274,7 @@ def served(pair: Pair, program: str) -> Iterator[str]:
         return
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [program, "-m", pair.model, "--mmproj", pair.projector, "-c", str(pair.n_ctx), "-np", str(CUSTOMERS)]
-    command += ["-t", str(pair.threads), "--port", str(port), "--host", "127.0.0.1", "--no-warmup"]
-    command += ["--image-max-tokens", str(pair.visual_tokens), "-ub", "512"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([program, *options(pair, port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     base = f"http://127.0.0.1:{port}"
     try:
         _await(f"{base}/health", process)
@@ -295,11 +303,12 @@ def _await(address: str, process: subprocess.Popen[bytes], patience: float = 300
 
 def _apart(part: str, pair: Pair, server: str = "") -> dict[str, float | None]:
     """Runs one side in a process of its own. Raises :class:`RuntimeError` with what it said when it fails."""
-    order = json.dumps({"part": part, "pair": asdict(pair), "server": server})
+    order = pickle.dumps((part, pair, server))
     command = [sys.executable, "-m", "bench.engine"]
-    done = subprocess.run(command, input=order, capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run(command, input=order, capture_output=True, check=False, cwd=ROOT)
     if done.returncode:
-        raise RuntimeError(f"{part}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'it failed'}")
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise RuntimeError(f"{part}: {said[-1] if said else 'it failed'}")
     out: dict[str, float | None] = json.loads(done.stdout.splitlines()[-1])
     return out
 
@@ -330,21 +339,28 @@ def run(pair: Pair, *, server: str | None = None, stock: bool = True) -> dict[st
         Figure(name="estimate of the whole answer, median error", unit="", ours=mine["estimate whole"], target="≤ 0.5"),
         Figure(name="memory at most", unit="MiB", ours=mine["memory"]),
     ]
-    size = sum(Path(path).stat().st_size for path in (pair.model, pair.projector))
-    about = {"name": pair.name, "bytes": size, "threads": pair.threads, "visual_tokens": pair.visual_tokens}
+    s = pair.settings
+    about = {
+        "name": s.info.model,
+        "bytes": s.model.stat().st_size + s.projector.stat().st_size,
+        "n_ctx": s.n_ctx,
+        "parallel": s.parallel,
+        "gpu_layers": s.gpu_layers,
+        "threads": s.threads,
+        "visual_tokens": s.visual_tokens,
+    }
     return {"machine": machine(), "pair": about, "figures": [each.raw() for each in (*figures, *alone)]}
 
 
 def main() -> None:
     """One side of a run: the order on stdin, what was measured on stdout."""
-    order = json.load(sys.stdin)
-    pair = Pair(**order["pair"])
-    if order["part"] == "ours":
+    part, pair, server = pickle.load(sys.stdin.buffer)
+    if part == "ours":
         measured: dict[str, Any] = ours(pair)
-    elif order["part"] == "stock":
+    elif part == "stock":
         measured = dict(Stock(pair).evening())
     else:
-        with served(pair, order["server"]) as base:
+        with served(pair, server) as base:
             measured = dict(Server(pair, base).evening())
     print(json.dumps(measured), flush=True)
     # The stock handler fails when the interpreter takes it apart; nothing is left to be saved.

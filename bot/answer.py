@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from bot.errors import EngineError
@@ -10,7 +11,7 @@ from bot.model import Action, Answer, Defect, Seen
 
 _WORD = {"type": "string", "maxLength": 24}
 
-#: What ``Seen.quality`` may be: codes, so that the sentence for the customer is chosen by language.
+#: What ``Seen.quality`` may be: codes, the same in every language.
 QUALITIES = ("clear", "dark", "blurred", "partial")
 
 #: JSON Schema of every answer. Properties come in this order: the action and what was seen are known before the reply.
@@ -92,7 +93,8 @@ def load(text: str) -> Answer:
         raise EngineError("the model's answer does not have the agreed form") from exc
 
 
-_REPLY = '"reply":"'
+#: With blanks where a server's own JSON has them.
+_REPLY = re.compile(r'"reply"\s*:\s*"')
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
@@ -108,16 +110,18 @@ class Reader:
         #: Where the unread part of the reply begins; ``None`` until the key was seen.
         self._at: int | None = None
         self.closed = False
+        #: The reply as far as it was handed out.
+        self.reply = ""
 
     def feed(self, piece: str) -> str:
         """Adds a piece; returns the new characters of the reply."""
         self.text += piece
         if self._at is None:
             # The key cannot occur inside an earlier string: a quote in there is escaped, so `"reply":"` is not.
-            found = self.text.find(_REPLY)
-            if found < 0:
+            found = _REPLY.search(self.text)
+            if found is None:
                 return ""
-            self._at = found + len(_REPLY)
+            self._at = found.end()
         out: list[str] = []
         at, text = self._at, self.text
         while at < len(text) and not self.closed:
@@ -138,7 +142,9 @@ class Reader:
                 at += 1
             at += 1
         self._at = at
-        return "".join(out)
+        fresh = "".join(out)
+        self.reply += fresh
+        return fresh
 
 
 def _unicode(digits: str) -> str:

@@ -10,24 +10,26 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot import config as configuration
-from bot import knowledge, prompt, server
+from bot import address, knowledge, prompt, server
 from bot.config import Config, Shop
-from bot.dialogue import Dialogue, Voice
+from bot.dialogue import MOST_PHOTOS, Dialogue, Voice
 from bot.errors import BotError, ConfigError
 from bot.facts import ShopFacts
 from bot.intake import Intake
-from bot.model import Customer, Language, Photo, PolicySection
+from bot.model import Customer, Photo, PolicySection
 from bot.outbox import Outbox
-from bot.ports import Adapter, Engine, EngineInfo, Store
+from bot.ports import Adapter, Engine, EngineInfo, Finding, Store
+from bot.words import LANGUAGES
 
 if TYPE_CHECKING:
     from adapters.ask import AskAdapter
     from inference.hardware import Choice
+    from inference.llama.settings import Settings
     from inference.models import Memory, ModelFiles
     from storage.photos import PhotoFiles
     from storage.store import SqlStore
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 _PROMPTS = Path(__file__).parent / "prompts"
 #: The name of ``[shop]`` where shops have names.
 DEFAULT_SHOP = "default"
+_SQLITE = "sqlite:///"
 #: Bytes of one question at the loopback door: words, and photos as base64.
 _QUESTION_BYTES = 64_000_000
 
@@ -46,49 +49,58 @@ class Place:
     """Where this bot keeps things. Relative paths of the configuration start at its folder."""
 
     root: Path
-    database: Path
+    #: The database, an SQLite file by its whole path.
+    url: str
+    #: What tells bots apart whose data lie in one folder.
+    name: str
+    #: Everything that is neither database nor photo: lock, door, the model's state, copies.
+    data: Path
     photos: Path
     models: Path
 
     @classmethod
     def of(cls, config: Config, root: Path) -> Place:
-        database = root / config.storage.url.removeprefix("sqlite:///")
-        return cls(root=root, database=database, photos=root / config.storage.photos, models=database.parent / "models")
+        """The data lie beside an SQLite file; a database that is no file has them in ``data/``."""
+        url, name, data = config.storage.url, "bot", root / "data"
+        if url.startswith(_SQLITE):
+            file = root / url.removeprefix(_SQLITE)
+            url, name, data = f"{_SQLITE}{file}", file.stem, file.parent
+        return cls(
+            root=root, url=url, name=name, data=data, photos=root / config.storage.photos, models=data / "models"
+        )
 
-    @property
-    def url(self) -> str:
-        return f"sqlite:///{self.database}"
+    def aside(self, folder: Path) -> Place:
+        """The same shop and models with everything that is written in another folder: to try things out."""
+        return replace(self, url=f"{_SQLITE}{folder / 'try.db'}", name="try", data=folder, photos=folder / "photos")
 
     @property
     def engine(self) -> Path:
         """The system text's state and the measured rates."""
-        return self.database.parent / "engine"
+        return self.data / "engine"
 
     @property
     def copies(self) -> Path:
         """Copies of the database that are made before a migration."""
-        return self.database.parent / "copies"
+        return self.data / "copies"
 
     @property
     def lock(self) -> Path:
-        return self.database.with_suffix(".lock")
+        return self.data / f"{self.name}.lock"
 
     @property
     def door(self) -> Path:
         """Port and token of the running bot, for its owner only."""
-        return self.database.with_suffix(".door.json")
+        return self.data / f"{self.name}.door.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brain:
-    """The model as it was chosen for this machine, not loaded yet."""
-
-    engine: Engine
-    files: ModelFiles
-    choice: Choice
+# ---------------------------------------------------------------------------------------------- the model
 
 
-# ---------------------------------------------------------------------------------------------- the parts
+def files_of(config: Config, place: Place) -> ModelFiles:
+    """The configured model's files. Raises :class:`~bot.errors.ModelError` with the way out."""
+    from inference import models
+
+    return models.resolve(config.inference.model, config.inference.mmproj, place.models)
 
 
 def choice_of(config: Config, files: ModelFiles) -> Choice:
@@ -129,30 +141,26 @@ def memory() -> Memory:
     return Memory(main=found.memory, graphics=max((device.free for device in found.devices), default=0))
 
 
-def brain(config: Config, place: Place, read_photo: Callable[[str], bytes]) -> Brain:
-    """The engine for the configured model. Raises :class:`~bot.errors.ModelError` with the way out."""
-    from inference import models
-    from inference.llama.engine import LlamaEngine
+def settings_of(config: Config, files: ModelFiles, choice: Choice, state_dir: Path) -> Settings:
+    """What the engine is told: for the bot at work and for ``bench`` the same."""
     from inference.llama.settings import Sampling, Settings
 
-    wanted = config.inference
-    files = models.resolve(wanted.model, wanted.mmproj, place.models)
-    row = files.row
-    choice = choice_of(config, files)
+    row, n_ctx = files.row, config.inference.n_ctx
     info = EngineInfo(
         model=row.name,
-        note=row.note(config.shop.language),
+        title=row.title,
+        notes={language: row.note(language) for language in LANGUAGES},
         prompt=row.prompt,
         fact_lines=row.fact_lines,
-        context=wanted.n_ctx // choice.parallel,
+        context=n_ctx // choice.parallel,
         prompt_sha256=files.header.prompt_sha256,
     )
-    settings = Settings(
+    return Settings(
         model=files.text,
         projector=files.projector,
         info=info,
-        state_dir=place.engine,
-        n_ctx=wanted.n_ctx,
+        state_dir=state_dir,
+        n_ctx=n_ctx,
         threads=choice.threads,
         most_threads=choice.most_threads,
         gpu_layers=choice.gpu_layers,
@@ -161,7 +169,30 @@ def brain(config: Config, place: Place, read_photo: Callable[[str], bytes]) -> B
         square=row.square,
         sampling=Sampling(greedy=row.greedy),
     )
-    return Brain(engine=LlamaEngine(settings, read_photo), files=files, choice=choice)
+
+
+def engine_of(config: Config, place: Place, read_photo: Callable[[str], bytes]) -> Engine:
+    """The engine for the configured model, not loaded yet. Raises :class:`~bot.errors.ModelError`."""
+    from inference.llama.engine import LlamaEngine
+
+    files = files_of(config, place)
+    return LlamaEngine(settings_of(config, files, choice_of(config, files), place.engine), read_photo)
+
+
+def model_findings(config: Config, place: Place) -> list[Finding]:
+    """What can be said of the configured model without loading it. Raises :class:`~bot.errors.ModelError`."""
+    from inference import models
+
+    files = files_of(config, place)
+    return [*models.verify(files), Finding(ok=True, what=files.row.note("en"))]
+
+
+def machine_findings(config: Config, place: Place) -> list[Finding]:
+    """What this machine does with the configured model, and why. Raises :class:`~bot.errors.ModelError`."""
+    return [Finding(ok=True, what=reason) for reason in choice_of(config, files_of(config, place)).reasons]
+
+
+# ---------------------------------------------------------------------------------------------- the shops
 
 
 def voice(config: Config, shop: Shop, root: Path, info: EngineInfo, policy: Sequence[PolicySection]) -> Voice:
@@ -175,7 +206,7 @@ def voice(config: Config, shop: Shop, root: Path, info: EngineInfo, policy: Sequ
     return Voice(
         shop=shop.name,
         contact=shop.contact,
-        label=shop.ai_label,
+        label=shop.label,
         language=shop.language,
         system=prompt.system(
             configuration.template(frame),
@@ -218,16 +249,18 @@ async def learn(store: Store, name: str, folder: Path) -> None:
 class House:
     """All parts of a bot at work, from the store to the model. Made by :func:`opened`."""
 
-    def __init__(self, config: Config, place: Place, store: Store, photos: PhotoFiles, brain: Brain) -> None:
+    def __init__(self, config: Config, place: Place, store: Store, photos: PhotoFiles, engine: Engine) -> None:
         self.config = config
         self.place = place
         self.store = store
         self.photos = photos
-        self.brain = brain
+        self.engine = engine
         self.adapters: dict[str, Adapter] = {}
         #: Why a part is not ready yet.
         self.pending: dict[str, str] = {"model": "is being loaded"}
-        self._facts = ShopFacts(store, DEFAULT_SHOP, self._accounts())
+        #: Which shop an account belongs to, where it is not the nameless one: by channel and account.
+        self.accounts: dict[tuple[str, str], str] = {}
+        self._facts = ShopFacts(store, DEFAULT_SHOP, self.accounts)
         self._dialogues: dict[str, Dialogue] = {}
         self.intake = Intake(
             store,
@@ -237,12 +270,7 @@ class House:
             Outbox(store, self.adapters),
             merge_s=config.dialogue.merge_seconds,
             answers=config.dialogue.mode == "answer",
-            language=config.shop.language,
         )
-
-    def _accounts(self) -> dict[tuple[str, str], str]:
-        """Which shop an account belongs to, where it is not the nameless one."""
-        return {("telegram", shop): shop for shop in [self.config.adapters.telegram.shop] if shop}
 
     @property
     def shops(self) -> dict[str, Shop]:
@@ -253,10 +281,10 @@ class House:
         for name, shop in self.shops.items():
             await learn(self.store, name, self.place.root / shop.knowledge)
             policy = await self.store.policy(name)
-            made = voice(self.config, shop, self.place.root, self.brain.engine.info, policy)
-            if warning := foreign(made, self.brain.engine.info):
+            made = voice(self.config, shop, self.place.root, self.engine.info, policy)
+            if warning := foreign(made, self.engine.info):
                 log.warning("shop %s: %s", name, warning)
-            self._dialogues[name] = Dialogue(self.brain.engine, self._facts, self.store, made)
+            self._dialogues[name] = Dialogue(self.engine, self._facts, self.store, made)
 
     def dialogue(self, customer: Customer) -> Dialogue:
         return self._dialogues[self._facts.shop_of(customer)]
@@ -264,31 +292,31 @@ class House:
     async def forget(self) -> None:
         """Has the model let go of what was erased, by this process or by a command beside it."""
         erased = await self.store.tombstones()
-        await self.brain.engine.forget(erased.conversations, erased.photos)
+        await self.engine.forget(erased.conversations, erased.photos)
 
     async def think(self, stack: AsyncExitStack) -> None:
         """Loads the model; from here on what was accepted is answered."""
-        await stack.enter_async_context(self.brain.engine)
+        await stack.enter_async_context(self.engine)
         await self.forget()
         for dialogue in self._dialogues.values():
             await dialogue.warm(())
         del self.pending["model"]
         self.intake.open()
-        await self.intake.resume()
 
     def not_ready(self) -> dict[str, str]:
         channels = {name: why for name, adapter in self.adapters.items() if (why := adapter.ready()) is not None}
         return self.pending | channels
 
+    def preparing(self) -> bool:
+        """Whether what customers say now is answered only when the model is there."""
+        return "model" in self.pending and self.config.dialogue.mode == "answer"
+
     async def stop(self, customer: Customer) -> None:
         await self.intake.stop(customer)
 
-    async def begin(self, customer: Customer, language: Language) -> None:
-        await self.store.begin(customer, language=language)
-
     async def typing(self, customer: Customer, photos: Sequence[Photo]) -> None:
         """Has photos looked at whose words are still being typed."""
-        if not self.pending:
+        if "model" not in self.pending:
             await self.dialogue(customer).warm(photos)
 
 
@@ -318,14 +346,14 @@ async def kept(config: Config, place: Place) -> AsyncIterator[tuple[SqlStore, Ph
 async def opened(config: Config, place: Place) -> AsyncIterator[House]:
     """A house with store, photos and a model that is not loaded yet. Raises :class:`BotError`s with the way out."""
     async with kept(config, place) as (store, photos):
-        house = House(config, place, store, photos, brain(config, place, photos.read))
+        house = House(config, place, store, photos, engine_of(config, place, photos.read))
         await house.prepare()
         yield house
 
 
 def _folders(place: Place) -> None:
     try:
-        for folder in (place.database.parent, place.photos, place.engine):
+        for folder in (place.data, place.photos, place.engine):
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise ConfigError(
@@ -337,53 +365,64 @@ def asker(house: House, token: str) -> AskAdapter:
     """The channel behind ``ask``."""
     from adapters.ask import AskAdapter
 
-    return AskAdapter(house.store, house.photos, token=token, max_body=_QUESTION_BYTES, forget=house.forget)
+    return AskAdapter(
+        house.store,
+        house.photos,
+        token=token,
+        max_body=_QUESTION_BYTES,
+        answers=house.config.dialogue.mode == "answer",
+        forget=house.forget,
+    )
 
 
 def channels(house: House, port: int) -> dict[str, Adapter]:
-    """The adapters that the configuration enables. What is off is not imported."""
+    """The adapters that the configuration enables; the house learns whose their accounts are. What is off is not
+    imported.
+    """
     config, out = house.config, dict[str, Adapter]()
     if config.adapters.web.enabled:
         from adapters.web.adapter import WebAdapter
         from adapters.web.shop import WebShop, read_examples
 
         folder = house.place.root / config.shop.knowledge
-        row = house.brain.files.row
         out["web"] = WebAdapter(
             store=house.store,
             photos=house.photos,
             shop=WebShop(
                 account=DEFAULT_SHOP,
                 name=config.shop.name,
-                ai_label=config.shop.ai_label,
+                ai_label=config.shop.label,
                 language=config.shop.language,
                 contact=config.shop.contact,
                 demonstration=config.web.demonstration,
                 examples=read_examples(folder),
-                note={"zh": row.note("zh"), "en": row.note("en")},
+                note=house.engine.info.notes,
             ),
             knowledge=folder,
             origins=[*_origins(config.web.host, port), *config.web.origins],
             max_upload_bytes=config.photos.max_upload_bytes,
+            most_photos=MOST_PHOTOS,
+            notice_after_s=config.slow.notice_after_seconds,
+            preparing=house.preparing,
             on_stop=house.stop,
-            on_new=house.begin,
             on_typing=house.typing,
         )
     if (telegram := config.adapters.telegram).enabled:
         from adapters.telegram.adapter import TelegramAdapter
 
-        account = telegram.shop or DEFAULT_SHOP
         folder = house.place.root / config.shop_of(telegram.shop).knowledge
-        out["telegram"] = TelegramAdapter(
+        bot = TelegramAdapter(
             token=configuration.secret(telegram.token_env),
-            account=account,
             base_url=telegram.base_url,
             base_file_url=telegram.base_file_url,
-            store_mark=lambda: house.store.mark("telegram", account),
+            store_mark=house.store.mark,
             read_photo=house.photos.read,
             read_picture=lambda picture: (folder / picture).read_bytes(),
             max_photo_bytes=config.photos.max_upload_bytes,
         )
+        out[bot.name] = bot
+        if telegram.shop:
+            house.accounts[bot.name, bot.account] = telegram.shop
     return out
 
 
@@ -407,7 +446,7 @@ async def running(config: Config, place: Place) -> AsyncIterator[tuple[House, in
     await asyncio.to_thread(_folders, place)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(place.lock))
-        sock = stack.enter_context(server.bound(config.web.host, config.web.port))
+        sock = stack.enter_context(address.bound(config.web.host, config.web.port))
         port = int(sock.getsockname()[1])
         house = await stack.enter_async_context(opened(config, place))
         token = secrets.token_urlsafe(32)
@@ -418,6 +457,8 @@ async def running(config: Config, place: Place) -> AsyncIterator[tuple[House, in
         stack.enter_context(_door(place.door, port, token))
         tasks = [asyncio.create_task(_receive(house, adapter)) for adapter in house.adapters.values()]
         stack.push_async_callback(_end, tasks)
+        # Sending needs no model, and what an earlier run left behind comes before anything newer.
+        await house.intake.resume()
         await house.think(stack)
         yield house, port
 
@@ -429,6 +470,10 @@ async def _receive(house: House, adapter: Adapter) -> None:
     except BotError as exc:
         house.pending[adapter.name] = str(exc)
         log.error("channel %s stopped: %s", adapter.name, exc)
+    except Exception:
+        # A defect of the adapter: the other channels go on, and the owner is told which one does not.
+        house.pending[adapter.name] = "stopped by a defect; the log has more"
+        log.exception("channel %s stopped by a defect", adapter.name)
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -472,5 +517,6 @@ async def asking(config: Config, place: Place) -> AsyncIterator[AskAdapter]:
         stack.push_async_callback(house.intake.close)
         tasks = [asyncio.create_task(_receive(house, adapter))]
         stack.push_async_callback(_end, tasks)
+        await house.intake.resume()
         await house.think(stack)
         yield adapter

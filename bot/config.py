@@ -9,18 +9,40 @@ import difflib
 import os
 import re
 import string
-import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 
+from bot import toml
 from bot.errors import ConfigError
 from bot.prompt import VARIABLES
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _label(text: str) -> str:
+    """``ai_label`` with its one variable checked."""
+    try:
+        text.format(shop="")
+    except (KeyError, IndexError, ValueError, AttributeError) as exc:
+        raise ValueError("only {shop} is filled in here; write {{ and }} for plain braces") from exc
+    return text
+
+
+Label = Annotated[str, AfterValidator(_label)]
 
 
 class ShopOverride(_Section):
@@ -31,7 +53,7 @@ class ShopOverride(_Section):
     language: Literal["zh", "en"] | None = None
     knowledge: str | None = None
     persona: str | None = None
-    ai_label: str | None = None
+    ai_label: Label | None = None
 
 
 class Shop(_Section):
@@ -43,7 +65,12 @@ class Shop(_Section):
     #: File with the persona; empty: ``persona.{language}.md`` of the knowledge folder.
     persona: str = ""
     #: Says that a machine answers; shown where the customer reads. ``{shop}`` is the shop's name.
-    ai_label: str = "AI 客服"
+    ai_label: Label = "AI 客服"
+
+    @property
+    def label(self) -> str:
+        """``ai_label`` as customers read it."""
+        return self.ai_label.format(shop=self.name)
 
 
 class Storage(_Section):
@@ -58,7 +85,16 @@ class Storage(_Section):
         return url
 
 
-Auto = Literal["auto"]
+def _auto(value: Any, check: ValidatorFunctionWrapHandler) -> int | str:
+    """What may be either is explained as one thing, not once for each."""
+    try:
+        answer: int | str = check(value)
+    except ValidationError as exc:
+        raise ValueError('"auto" or a number') from exc
+    return answer
+
+
+NumberOrAuto = Annotated[int | Literal["auto"], WrapValidator(_auto)]
 
 
 class Inference(_Section):
@@ -69,10 +105,10 @@ class Inference(_Section):
     mmproj: str = ""
     n_ctx: int = Field(8192, ge=1024)
     max_tokens: int = Field(256, ge=16)
-    gpu_layers: int | Auto = "auto"
-    threads: int | Auto = "auto"
+    gpu_layers: NumberOrAuto = "auto"
+    threads: NumberOrAuto = "auto"
     #: Conversations that are answered side by side.
-    parallel: int | Auto = "auto"
+    parallel: NumberOrAuto = "auto"
 
 
 class Photos(_Section):
@@ -81,7 +117,7 @@ class Photos(_Section):
     #: Pixels of a kept photo's shorter side.
     short_side: int = Field(768, ge=64)
     #: What a photo may cost the model.
-    visual_tokens: int | Auto = "auto"
+    visual_tokens: NumberOrAuto = "auto"
     max_upload_bytes: int = Field(20_000_000, ge=100_000)
 
 
@@ -114,7 +150,7 @@ class WebAdapter(_Section):
 
 class TelegramAdapter(_Section):
     enabled: bool = False
-    token_env: str = "TELEGRAM_TOKEN"  # noqa: S105 - the name of a variable, not a secret
+    token_env: str = Field("TELEGRAM_TOKEN", description="the bot's token (from @BotFather)")
     mode: Literal["polling"] = "polling"
     base_url: str = "https://api.telegram.org/bot"
     base_file_url: str = "https://api.telegram.org/file/bot"
@@ -155,22 +191,20 @@ class Config(_Section):
 
 def load(path: Path, env: dict[str, str] | None = None) -> Config:
     """Reads and checks a configuration file. Raises :class:`ConfigError` with all that is wrong, a line each."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as exc:
-        raise ConfigError(f"{path}: there is no such file; --config names another") from exc
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path}: cannot be read ({exc})") from exc
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(f"{path}: not valid TOML: {exc}") from exc
+    text, raw = toml.read(path)
     try:
         config = Config.model_validate(raw)
     except ValidationError as exc:
         lines = [_explain(path, text, dict(error)) for error in exc.errors()]
         raise ConfigError("\n".join(lines)) from exc
-    _secrets(path, text, config, os.environ if env is None else env)
+    if lacking := lacking_secrets(config, os.environ if env is None else env):
+        raise ConfigError(
+            "\n".join(
+                f"{path}:{_line(text, key) or _line(text, key[:-1]) or 1}: {'.'.join(key)}: the environment variable "
+                f"{variable} is not set; put {what} into it"
+                for key, variable, what in lacking
+            )
+        )
     return config
 
 
@@ -182,14 +216,20 @@ def secret(name: str, env: dict[str, str] | None = None) -> str:
     return value
 
 
-def _secrets(path: Path, text: str, config: Config, env: Any) -> None:
-    telegram = config.adapters.telegram
-    if telegram.enabled and not env.get(telegram.token_env):
-        where = _line(text, ("adapters", "telegram", "token_env")) or _line(text, ("adapters", "telegram"))
-        raise ConfigError(
-            f"{path}:{where}: adapters.telegram.token_env: the environment variable {telegram.token_env} is not set; "
-            "put the bot's token into it (from @BotFather)"
-        )
+def lacking_secrets(
+    section: BaseModel, env: Mapping[str, str], at: tuple[str, ...] = ()
+) -> list[tuple[tuple[str, ...], str, str]]:
+    """(key, variable, what belongs into it) of each ``*_env`` whose variable is empty. What is off needs none."""
+    if not getattr(section, "enabled", True):
+        return []
+    out: list[tuple[tuple[str, ...], str, str]] = []
+    for name, field in type(section).model_fields.items():
+        value, key = getattr(section, name), (*at, name)
+        if isinstance(value, BaseModel):
+            out += lacking_secrets(value, env, key)
+        elif name.endswith("_env") and value and not env.get(value):
+            out.append((key, value, field.description or "the secret"))
+    return out
 
 
 def _explain(path: Path, text: str, error: dict[str, Any]) -> str:

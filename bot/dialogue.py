@@ -7,6 +7,7 @@ decided here. The common path is one call of the model; a look-up makes it two o
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from time import monotonic
 from bot import answer as form
 from bot import prompt, slow, words
 from bot.errors import EngineError, TooLong
+from bot.facts import money
 from bot.guard import Guard
 from bot.model import (
     Action,
@@ -33,7 +35,8 @@ from bot.model import (
     Trace,
 )
 from bot.ports import Engine, Estimate, FactSource, Message, Request, Store
-from bot.sentences import Sentences
+from bot.sentences import Sentences, clauses, repeats
+from bot.vocabulary import named
 
 log = logging.getLogger(__name__)
 
@@ -88,10 +91,12 @@ class _Run:
     #: Seconds that the guard took of the answer being written.
     guard_s: float = 0.0
 
-    def checked(self, guard: Guard, sentence: str) -> str | None:
+    def checked(self, guard: Guard, before: str, sentence: str) -> str | None:
         since = monotonic()
         reason = guard.check(sentence)
         self.guard_s += monotonic() - since
+        if reason is None and repeats(before, sentence):
+            return "repetition"
         return reason.value if reason else None
 
     def step(self, name: str, since: float) -> None:
@@ -115,6 +120,11 @@ class Dialogue:
         """Has the model look at photos whose words are still being typed; what fails here shows when it answers."""
         with suppress(EngineError):
             await self._engine.warm(self._voice.system, photos)
+
+    @property
+    def language(self) -> Language:
+        """The shop's."""
+        return self._voice.language
 
     def label(self, text: str) -> str:
         """The text with the label that says who speaks, for channels that do not show it themselves."""
@@ -165,7 +175,7 @@ class Dialogue:
             if _proposed(second)[0] is Action.LOOK_UP:
                 reply = ""
 
-        text = self._spoken(action, reply, any(isinstance(part, Photo) for part in body), language)
+        text = self._spoken(action, reply, body, conversation, language)
         if text != reply:
             await show(text)
         run.timings = replace(run.timings, total_s=monotonic() - run.began)
@@ -173,21 +183,32 @@ class Dialogue:
             text=text,
             source="rule" if action is Action.PERSON else "model",
             exchanges=tuple(exchanges),
-            offers=found.offers if action in (Action.NONE, Action.LOOK_UP) else (),
+            offers=_told(found.offers, text) if action in (Action.NONE, Action.LOOK_UP) else (),
             trace=self._trace(run, action, seen),
         )
 
-    def _spoken(self, action: Action, reply: str, photo: bool, language: Language) -> str:
+    def _spoken(
+        self, action: Action, reply: str, body: Sequence[str | Photo], conversation: Conversation, language: Language
+    ) -> str:
         """The reply as the customer reads it: the model's words, and what only the shop can say."""
+        photo = any(isinstance(part, Photo) for part in body)
         match action:
             case Action.PERSON:
                 return self.say(language, "answer.person")
             case Action.COMPLAINT:
-                return "\n".join(filter(None, [reply, self.say(language, "answer.complaint")]))
-            case Action.NEED_PHOTO | Action.NEED_ORDER if not reply:
-                return self.say(language, f"answer.{action.value}")
+                looked = photo or any(isinstance(part, Photo) for e in conversation.exchanges for part in e.body)
+                return "\n".join(
+                    filter(None, [reply, self.say(language, f"answer.complaint{'' if looked else '_unseen'}")])
+                )
+            case Action.NEED_PHOTO if not reply:
+                return self.say(language, "answer.need_photo_again" if photo else "answer.need_photo")
+            case Action.NEED_ORDER if not reply:
+                return self.say(language, "answer.need_order")
         if reply:
-            return reply
+            refused = any(words.say(each, "mark.refusal") in reply for each in words.LANGUAGES)
+            if not refused or self._voice.contact in reply:
+                return reply
+            return " ".join([reply, self.say(language, "answer.contact")])
         return self.say(language, "answer.photo_alone" if photo and action is Action.NONE else "answer.unknown")
 
     def _fitting(self, found: Facts) -> Facts:
@@ -233,6 +254,9 @@ class Dialogue:
             run.steps.append(("guard", run.guard_s))
             if reason is None and written is not None:
                 return replace(exchange, answer=written), passed
+            if reason == "repetition":
+                # What a model says that has begun to turn in circles is no whole of which a part could stand.
+                passed = ""
             run.stopped.append(reason or "form")
             log.info("the guard stopped a sentence: %s, attempt %d", reason or "form", attempt + 1)
             if attempt == 0:
@@ -279,7 +303,7 @@ class Dialogue:
         async with aclosing(self._engine.answer(request)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 for sentence in cutter.feed(reader.feed(chunk.text)):
-                    if reason := run.checked(guard, sentence):
+                    if reason := run.checked(guard, passed, sentence):
                         return None, passed, reason
                     passed += sentence
                     await show(passed.rstrip())
@@ -287,17 +311,31 @@ class Dialogue:
                     self._count(run, chunk.timings, chunk.tokens)
                     if chunk.finish == "repetition":
                         return None, passed, "repetition"
+                    if chunk.finish == "length":
+                        return self._cut(reader, passed)
         rest = cutter.flush()
         for sentence in rest:
-            if reason := run.checked(guard, sentence):
+            if reason := run.checked(guard, passed, sentence):
                 return None, passed, reason
             passed += sentence
         if rest:
             await show(passed.rstrip())
         try:
-            return form.load(reader.text), passed.rstrip(), None
+            written = form.load(reader.text)
         except EngineError:
             return None, passed, "form"
+        # What was checked and shown is what the reader made of it: the parser must have read the same.
+        return (written, passed.rstrip(), None) if written.reply == reader.reply else (None, passed, "form")
+
+    @staticmethod
+    def _cut(reader: form.Reader, passed: str) -> tuple[Answer | None, str, str | None]:
+        """An answer that reached the limit of its length: its whole sentences stand, half a sentence is not said."""
+        reply = passed.rstrip()
+        try:
+            written = form.load(reader.text)
+        except EngineError:
+            written = Answer(action=Action.NONE, seen=None, reply=reply)
+        return (replace(written, reply=reply), reply, None) if reply else (None, passed, "length")
 
     @staticmethod
     def _count(run: _Run, timings: Timings | None, tokens: Tokens | None) -> None:
@@ -324,6 +362,13 @@ class Dialogue:
             steps=tuple(run.steps),
             stopped=tuple(run.stopped),
         )
+
+
+def _told(offers: Sequence[Offer], text: str) -> tuple[Offer, ...]:
+    """The offers that the reply speaks of, by name or by price: a card beside another answer would contradict it."""
+    parts = [named(part) for part in clauses(text)]
+    by_name = tuple(o for o in offers if o.name in text or (named(o.name) and named(o.name) in parts))
+    return by_name or tuple(o for o in offers if re.search(rf"(?<![\d.]){money(o.price)}(?![\d.]*\d)", text))
 
 
 def _proposed(exchange: Exchange) -> tuple[Action, Seen | None]:

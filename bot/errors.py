@@ -38,7 +38,9 @@ class ModelError(BotError):
     """A model cannot be found, loaded or trusted."""
 
 
-PhotoFault = Literal["broken", "format", "too_big", "too_small"]
+#: Why a picture cannot be used. «too_big» counts bytes, «too_many_pixels» what they unpack to: a small file may hold
+#: more pixels than any machine wants to decode, and its sender must hear what to do about that.
+PhotoFault = Literal["broken", "format", "too_big", "too_many_pixels", "too_small"]
 
 
 class PhotoError(BotError):

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 from time import monotonic
 
 from bot.model import Customer, Fact, Facts, Offer, Order, Product, Seen, Variant
 from bot.numerals import folded
 from bot.ports import Store
+from bot.vocabulary import PLAIN, vocabulary
 
 #: How much of a question must be met by a passage before it counts as being about it.
 _ENOUGH = 0.4
@@ -32,8 +30,6 @@ _MOST_OFFERS = 4
 _MOST_GUESSES = 5
 _GUESS_PAUSE_S = 3600.0
 _MOST_GUESSED = 10_000
-#: How shops write that there is no pattern.
-_PLAIN = ("", "纯色", "plain")
 
 #: Two letters and a number, perhaps set apart; the number alone would also be a phone's.
 _ORDER = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})[ -]?(\d{6,12})(?![A-Za-z0-9])")
@@ -71,36 +67,6 @@ def order_line(order: Order, *, parcel: bool = True) -> str:
     return " ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Vocabulary:
-    """``words/search.toml``: what customers call what shops write about."""
-
-    #: Word of a customer → topic.
-    topic_of: dict[str, str]
-    topics: re.Pattern[str]
-    idle: re.Pattern[str]
-    #: A kind, pattern or colour → its other names.
-    names: dict[str, tuple[str, ...]]
-
-
-def _any_of(words: Iterable[str]) -> re.Pattern[str]:
-    longest_first = sorted(words, key=len, reverse=True)
-    return re.compile("|".join(rf"\b{re.escape(w)}\b" if w.isascii() else re.escape(w) for w in longest_first))
-
-
-@cache
-def _vocabulary() -> _Vocabulary:
-    with (Path(__file__).parent / "words" / "search.toml").open("rb") as file:
-        raw = tomllib.load(file)
-    topic_of = {name: topic for topic, names in raw["topics"].items() for name in (topic, *names)}
-    return _Vocabulary(
-        topic_of=topic_of,
-        topics=_any_of(topic_of),
-        idle=_any_of(raw["idle"]["words"]),
-        names={word: tuple(also) for word, also in raw["names"].items()},
-    )
-
-
 @lru_cache(maxsize=1024)
 def _said_by_shop(text: str) -> frozenset[str]:
     return frozenset(_terms(text))
@@ -108,9 +74,9 @@ def _said_by_shop(text: str) -> frozenset[str]:
 
 def _terms(text: str) -> set[str]:
     """Topics, Latin words, and bigrams of the Han characters between; idle words count nothing."""
-    vocabulary, text = _vocabulary(), text.lower()
-    out = {vocabulary.topic_of[m[0]] for m in vocabulary.topics.finditer(text)}
-    text = vocabulary.idle.sub(" ", vocabulary.topics.sub(" ", text))
+    known, text = vocabulary(), text.lower()
+    out = {known.topic_of[m[0]] for m in known.topics.finditer(text)}
+    text = known.idle.sub(" ", known.topics.sub(" ", text))
     out.update(re.findall(r"[a-z]{3,}", text))
     for run in re.findall(r"[\u3400-\u9fff]+", text):
         out.update(run[i : i + 2] for i in range(max(1, len(run) - 1)))
@@ -119,7 +85,7 @@ def _terms(text: str) -> set[str]:
 
 def _about(question: str, passages: Sequence[str]) -> list[int]:
     """The passages that a question is about, the closest first. An empty list is the usual answer."""
-    asked, topics = _terms(question), set(_vocabulary().topic_of.values())
+    asked, topics = _terms(question), set(vocabulary().topic_of.values())
     known = [_said_by_shop(text) for text in passages]
     frequency = Counter(term for terms in known for term in terms)
     weight = {t: math.log(1 + len(known) / (1 + frequency[t])) * (_TOPIC if t in topics else 1) for t in asked}
@@ -138,7 +104,7 @@ def _about(question: str, passages: Sequence[str]) -> list[int]:
 
 
 def _names(name: str, also: Sequence[str]) -> list[str]:
-    return [n for n in (name, *also, *_vocabulary().names.get(name, ())) if n]
+    return [n for n in (name, *also, *vocabulary().names.get(name, ())) if n]
 
 
 def _named(names: Sequence[str], words: str) -> bool:
@@ -165,7 +131,7 @@ def _seen_variants(products: Sequence[Product], seen: Seen) -> list[tuple[Produc
         (p, v)
         for p in products
         if _named(_names(p.kind, p.kind_also), kind)
-        and ((p.pattern in _PLAIN and pattern in _PLAIN) or _named(_names(p.pattern, p.pattern_also), pattern))
+        and ((p.pattern in PLAIN and pattern in PLAIN) or _named(_names(p.pattern, p.pattern_also), pattern))
         for v in p.variants
     ]
     return [pair for pair in alike if _coloured(pair[1], colour)] or sorted(alike, key=lambda pair: not pair[1].stock)
@@ -183,7 +149,7 @@ def _named_variants(products: Sequence[Product], words: str) -> list[tuple[Produ
     of_product: Counter[str] = Counter()
     ranked = []
     for at, (p, v) in enumerate(coloured or found):
-        fancy = p.pattern not in _PLAIN
+        fancy = p.pattern not in PLAIN
         ranked.append((meant and fancy, not v.stock, of_product[p.id], fancy, at))
         of_product[p.id] += 1
     return [(coloured or found)[rank[-1]] for rank in sorted(ranked)]
@@ -218,12 +184,15 @@ class _Guesses:
 
 
 class ShopFacts:
-    """Implements :class:`~bot.ports.FactSource` over the store; ``shops`` names the shop of each (channel, account)."""
+    """Implements :class:`~bot.ports.FactSource` over the store.
 
-    def __init__(self, store: Store, shop: str, accounts: dict[tuple[str, str], str] | None = None) -> None:
+    ``accounts`` names the shop of a (channel, account), and may grow; all others are ``shop``'s.
+    """
+
+    def __init__(self, store: Store, shop: str, accounts: Mapping[tuple[str, str], str]) -> None:
         self._store = store
         self._shop = shop
-        self._accounts = accounts or {}
+        self._accounts = accounts
         self._guesses = _Guesses()
 
     def shop_of(self, customer: Customer) -> str:

@@ -6,10 +6,13 @@ conversation (*facts*) and what the customer said himself (*words*):
 
 * a price, an amount or a discount must be in the facts – the customer's words are no proof of a price, and where a
   sentence speaks of money, no bare figure of his counts either («50就卖给您»);
+* a price or a stock that is said of a thing must stand in a line on that thing: a backpack's price is none
+  for a dress;
 * any other figure, date, order or tracking number, phone number or link must be in the facts or in his words;
 * a count of what a photo shows (up to nine), the numbering of a list and «the last 4 digits» are free.
 
-Figures count in whatever way they are written (:mod:`bot.numerals`). The check knows nothing of the shop.
+Figures count in whatever way they are written (:mod:`bot.numerals`). The check knows nothing of the shop but the words
+that all shops use (:mod:`bot.vocabulary`).
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from enum import StrEnum
 from functools import lru_cache
 
 from bot.numerals import EN_MONEY, EN_TIME, MEASURE, MONEY, OTHER, TIME, folded, plain
+from bot.sentences import clauses
+from bot.vocabulary import named
 
 
 class Reason(StrEnum):
@@ -241,15 +246,28 @@ def _said(text: str) -> _Said:
     return _Said(links, codes, dates, spans, amounts, _numbers(text), rest, whole)
 
 
-#: The shop's lines come again with every answer; customers' words are read anew and kept nowhere.
-_shop_said = lru_cache(maxsize=2048)(_said)
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What one of the shop's lines says, and of which things: (kinds | patterns | colours, name)."""
+
+    said: _Said
+    figures: frozenset[Decimal]
+    named: frozenset[tuple[str, str]]
+
+
+@lru_cache(maxsize=2048)
+def _line(text: str) -> _Line:
+    """The shop's lines come again with every answer; customers' words are read anew and kept nowhere."""
+    said = _said(text)
+    return _Line(said, frozenset({value for value, _ in said.amounts} | said.numbers), named(text))
 
 
 class Guard:
     """Built once for an answer from all that may stand in it."""
 
     def __init__(self, facts: Iterable[str], words: Iterable[str]) -> None:
-        shop = [_shop_said(line) for text in facts for line in text.split("\n")]
+        self._lines = [_line(line) for text in facts for line in text.split("\n")]
+        shop = [line.said for line in self._lines]
         known = [*shop, *map(_said, words)]
         self._text = "\n".join(said.whole for said in known)
         self._amounts = {amount for said in shop for amount in said.amounts}
@@ -279,5 +297,31 @@ class Guard:
         counted = said.rest
         if not _STOCK.search(counted):
             counted = (_COUNT_SEEN if _SEEN.search(counted) else _COUNT).sub(" ", counted)
-        strange = not said.spans <= self._spans or not _numbers(counted) <= self._numbers
-        return Reason.NUMBER if strange else None
+        if not said.spans <= self._spans or not _numbers(counted) <= self._numbers:
+            return Reason.NUMBER
+        return Reason.PRICE if self._of_another_thing(sentence) else None
+
+    def _of_another_thing(self, sentence: str) -> bool:
+        """Whether a price or a stock is said of a thing whose lines do not have it."""
+        things: frozenset[tuple[str, str]] = frozenset()
+        for clause in clauses(sentence):
+            things = named(clause) or things
+            said = _said(clause)
+            figures = {value for value, _ in said.amounts}
+            if _STOCK.search(said.rest):
+                figures |= _numbers(said.rest)
+            for figure in figures:
+                lines = [line.named for line in self._lines if figure in line.figures]
+                # A line on no thing at all (what is free of postage) holds for every thing.
+                if all(lines) and any(_contradicts(things, frozenset().union(*lines), sort) for sort in _SORTS):
+                    return True
+        return False
+
+
+_SORTS = ("kinds", "patterns", "colours")
+
+
+def _contradicts(things: frozenset[tuple[str, str]], known: frozenset[tuple[str, str]], sort: str) -> bool:
+    """Whether a thing is called by a kind, pattern or colour that its lines do not have; they may have none to tell."""
+    of_sort = {name for kept, name in known if kept == sort}
+    return bool(of_sort) and not {name for kept, name in things if kept == sort} <= of_sort

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot import words
 from bot.dialogue import MOST_PHOTOS, MOST_WORDS, Dialogue, Outcome
-from bot.errors import EngineError, PhotoError, StorageError, TryLater
+from bot.errors import EngineBusy, EngineError, PhotoError, StorageError, TooLong, TryLater
 from bot.log import following
 from bot.model import Action, Answer, Conversation, Customer, Event, EventKind, Exchange, Language, Photo, Reply, Trace
 from bot.outbox import Outbox
@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 _SIGN_OF_LIFE = 4.0
 #: Pauses before an answer that the engine failed on is tried again, and before a photo is asked for again.
 _RETRIES = (1.0, 5.0)
-#: Pause while the store is away.
+#: Pause while the store is away, and while the engine takes nothing more.
 _AWAY = 5.0
+_BUSY = 2.0
 
 _ENDS = (*"。！？!?~～", "吗", "呢", "么", "谢谢", "thanks", "thank you")
 
@@ -58,6 +59,9 @@ class _Customer:
     #: Replies that an earlier run left behind.
     unsent: list[Outgoing] = field(default_factory=list)
     answering: asyncio.Task[Outcome] | None = None
+    #: Photos that the model was asked to look at before their words came, and who waits for that.
+    looked: set[str] = field(default_factory=set)
+    looking: set[asyncio.Task[None]] = field(default_factory=set)
     #: What he has been shown of the answer that is being written.
     shown: str = ""
 
@@ -75,7 +79,6 @@ class Intake:
         *,
         merge_s: float,
         answers: bool = True,
-        language: Language = "zh",
     ) -> None:
         self._store = store
         self._photos = photos
@@ -84,7 +87,6 @@ class Intake:
         self._outbox = outbox
         self._merge_s = merge_s
         self._answers = answers
-        self._language = language
         self._customers: dict[Customer, _Customer] = {}
         self._opened = asyncio.Event()
 
@@ -134,9 +136,7 @@ class Intake:
             while place.news.is_set():
                 place.news.clear()
                 try:
-                    while place.unsent:
-                        await self._outbox.send(place.unsent[:1])
-                        del place.unsent[0]
+                    await self._send_unsent(place)
                     await self._opened.wait()
                     await self._answer_all(customer, place)
                 except StorageError as exc:
@@ -145,10 +145,19 @@ class Intake:
                     await asyncio.sleep(_AWAY)
                     place.news.set()
         finally:
+            for task in place.looking:
+                task.cancel()
             del self._customers[customer]
+
+    async def _send_unsent(self, place: _Customer) -> None:
+        while place.unsent:
+            await self._outbox.send(place.unsent[:1])
+            del place.unsent[0]
 
     async def _answer_all(self, customer: Customer, place: _Customer) -> None:
         while customer.channel in self._adapters and (events := await self._store.events(customer)):
+            # What an earlier run left behind goes out before anything newer.
+            await self._send_unsent(place)
             with following(events[0].id):
                 if events := await self._burst(customer, place, events):
                     await self._turn(customer, place, events)
@@ -158,15 +167,14 @@ class Intake:
 
         Photos are fetched and looked at meanwhile: a customer who types behind his photo finds it seen already.
         """
-        adapter, dialogue = self._adapters[customer.channel], self._dialogue(customer)
+        adapter = self._adapters[customer.channel]
         while events:
             events = [await self._fetched(adapter, event) for event in events]
             age = max(0.0, (datetime.now(UTC) - events[-1].at).total_seconds())
             left = patience(events, self._merge_s) - age
             if left <= 0:
                 return events
-            if photos := [photo for event in events for photo in event.photos]:
-                await dialogue.warm(photos[:MOST_PHOTOS])
+            self._look(customer, place, [photo for event in events for photo in event.photos][:MOST_PHOTOS])
             try:
                 await asyncio.wait_for(place.news.wait(), left)
             except TimeoutError:
@@ -176,12 +184,22 @@ class Intake:
         # He was erased meanwhile: there is nothing to answer.
         return []
 
+    def _look(self, customer: Customer, place: _Customer, photos: Sequence[Photo]) -> None:
+        """Has photos looked at beside the waiting: what takes long here must not hold up the answer or its notice."""
+        fresh = [photo for photo in photos if photo.sha256 not in place.looked]
+        if not fresh:
+            return
+        place.looked.update(photo.sha256 for photo in fresh)
+        task = asyncio.create_task(self._dialogue(customer).warm(fresh))
+        place.looking.add(task)
+        task.add_done_callback(place.looking.discard)
+
     async def _turn(self, customer: Customer, place: _Customer, events: list[Event]) -> None:
         adapter, dialogue = self._adapters[customer.channel], self._dialogue(customer)
         said = " ".join(event.text for event in events if event.kind is not EventKind.COMMAND)  # «/start» is no English
         hint = next((event.language for event in reversed(events) if event.language), None)
         conversation = await self._store.conversation(
-            customer, language=words.language_of(said, hint or self._language)
+            customer, language=words.language_of(said, hint or dialogue.language)
         )
         language = words.language_of(said, hint or conversation.language)
         waited = max(0.0, (datetime.now(UTC) - events[-1].at).total_seconds())
@@ -237,9 +255,7 @@ class Intake:
         for ref in event.refs:
             for pause in (*_RETRIES, None):
                 try:
-                    photo = await self._photos.add(await adapter.fetch(event, ref))
-                    await self._store.own_photo(event.customer, photo)
-                    photos.append(photo)
+                    photos.append(await self._photos.add(event.customer, await adapter.fetch(event, ref)))
                     break
                 except PhotoError as exc:
                     log.info("a photo cannot be used: %s", exc.reason)
@@ -251,6 +267,13 @@ class Intake:
                         faults.append("gone")
                         break
                     await asyncio.sleep(max(pause, exc.seconds))
+                except StorageError:
+                    raise
+                except Exception:
+                    # A defect of the adapter: the customer is told, and the event does not come back for ever.
+                    log.exception("a photo could not be fetched")
+                    faults.append("gone")
+                    break
         return await self._store.fetched(event, photos, faults)
 
     async def _answer(
@@ -266,6 +289,8 @@ class Intake:
         """Has the turn answered, with signs of life; whatever happens, there is an outcome."""
         customer = conversation.customer
         place.shown = ""
+        #: Once per turn, however often it is tried.
+        told = False
 
         async def show(text: str) -> None:
             place.shown = text
@@ -274,6 +299,10 @@ class Intake:
                 await adapter.preview(customer, route, labelled)
 
         async def tell(text: str, estimate: Estimate) -> None:
+            nonlocal told
+            if told:
+                return
+            told = True
             until = datetime.now(UTC) + timedelta(seconds=estimate.whole_s)
             await adapter.notice(customer, route, text, until, estimate.ahead)
 
@@ -283,18 +312,26 @@ class Intake:
                 await asyncio.sleep(_SIGN_OF_LIFE)
 
         alive = asyncio.create_task(signs())
+        retries = iter(_RETRIES)
         try:
-            for pause in (*_RETRIES, None):
+            while True:
                 place.answering = asyncio.create_task(
                     dialogue.answer(conversation, body, language=language, show=show, tell=tell)
                 )
                 try:
                     return await place.answering
+                except EngineBusy:
+                    # Nothing failed: the event is safe, and its turn comes.
+                    await asyncio.sleep(_BUSY)
+                except TooLong as exc:
+                    log.warning("a turn does not fit, alone as it is: %s", exc)
+                    return _unwritten(body, dialogue.say(language, "answer.no_room"))
                 except EngineError as exc:
                     place.shown = ""
                     log.warning("the engine failed: %s", exc)
+                    pause = next(retries, None)
                     if pause is None:
-                        break
+                        return _unwritten(body, dialogue.say(language, "answer.broke"))
                     await asyncio.sleep(pause)
                 except asyncio.CancelledError:
                     current = asyncio.current_task()
@@ -302,7 +339,6 @@ class Intake:
                         place.answering.cancel()
                         raise
                     return _unwritten(body, place.shown or dialogue.say(language, "answer.stopped"))
-            return _unwritten(body, dialogue.say(language, "answer.broke"))
         finally:
             place.answering = None
             alive.cancel()

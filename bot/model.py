@@ -110,7 +110,7 @@ class Seen:
     pattern: str
     count: int
     defects: tuple[Defect, ...] = ()
-    #: «清晰», «太暗», «模糊» or the like.
+    #: Of the photo: a code of ``bot.answer.QUALITIES``, the same in every language.
     quality: str = ""
 
 

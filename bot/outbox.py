@@ -10,13 +10,15 @@ import logging
 import random
 from collections.abc import Mapping, Sequence
 
-from bot.errors import SendError, TryLater
+from bot.errors import SendError, StorageError, TryLater, Unknown
 from bot.ports import Adapter, Outgoing, Store
 
 log = logging.getLogger(__name__)
 
 #: Longest pause between two tries, in seconds.
 _LONGEST = 60.0
+#: Pause while the store is away.
+_AWAY = 5.0
 #: Seconds that a send under way gets when the bot is stopped.
 _FINISH = 5.0
 
@@ -53,6 +55,7 @@ class Outbox:
 
     async def _attempt(self, adapter: Adapter, outgoing: Outgoing) -> float | None:
         """One try; the seconds to wait before the next, or ``None`` when there is none."""
+        error: str | None = None
         try:
             await adapter.send(outgoing)
         except TryLater as exc:
@@ -60,7 +63,19 @@ class Outbox:
             return exc.seconds
         except SendError as exc:
             log.warning("reply %d was not delivered: %s", outgoing.id, exc)
-            await self._store.sent(outgoing.id, error=f"{type(exc).__name__}: {exc}")
-        else:
-            await self._store.sent(outgoing.id)
+            error = f"{type(exc).__name__}: {exc}"
+        except Exception as exc:
+            # A defect of the adapter. Whether the platform has it is not known, and it must not hold up the next reply.
+            log.exception("reply %d met a defect", outgoing.id)
+            error = f"{Unknown.__name__}: {type(exc).__name__}"
+        await self._mark(outgoing, error)
         return None
+
+    async def _mark(self, outgoing: Outgoing, error: str | None) -> None:
+        """Says what became of a reply. A store that is away is waited for: unmarked, the reply would be sent again."""
+        while True:
+            try:
+                return await self._store.sent(outgoing.id, error=error)
+            except StorageError as exc:
+                log.warning("reply %d cannot be marked yet: %s", outgoing.id, exc)
+                await asyncio.sleep(_AWAY)

@@ -6,7 +6,7 @@ implementation and in the tests' fakes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -93,8 +93,10 @@ class Estimate:
 class EngineInfo:
     #: Name as ``bot.toml`` has it, or the file's.
     model: str
-    #: One plain sentence: what it is good for.
-    note: str
+    #: Name as people know it.
+    title: str
+    #: One plain sentence: what it is good for, in each language.
+    notes: Mapping[Language, str]
     #: Which prompt of ``bot/prompts`` suits it: «brief» or «full».
     prompt: str
     #: Most fact lines that it handles well in one message.
@@ -136,8 +138,11 @@ class Engine(Protocol):
 class PhotoStore(Protocol):
     """Normalised photos under the hash of what arrived."""
 
-    async def add(self, data: bytes) -> Photo:
-        """Normalises and keeps one picture. Raises :class:`~bot.errors.PhotoError`. The same bytes are kept once."""
+    async def add(self, customer: Customer, data: bytes) -> Photo:
+        """Normalises and keeps one picture as this customer's: erasing him takes it, unless others sent it too.
+
+        The same bytes are kept once. Raises :class:`~bot.errors.PhotoError`.
+        """
         ...
 
     def read(self, sha256: str) -> bytes:
@@ -245,12 +250,8 @@ class Store(Protocol):
         """What was said in the current conversation, oldest first."""
         ...
 
-    async def owns_photo(self, customer: Customer, sha256: str) -> bool:
-        """Whether this customer sent this photo."""
-        ...
-
-    async def own_photo(self, customer: Customer, photo: Photo) -> None:
-        """This customer sent this photo: what erasing him counts."""
+    async def photo(self, customer: Customer, sha256: str) -> Photo | None:
+        """The photo under this hash, if this customer sent it."""
         ...
 
     # --- the customer's rights
@@ -313,11 +314,6 @@ class Capabilities:
 
     #: Whether a customer can be shown an answer while it is written.
     preview: bool = False
-    #: Most units of one message's text, and what a unit is.
-    text_units: int = 4096
-    text_unit: Literal["utf16", "utf8"] = "utf16"
-    #: Whether the page itself adds the line when an estimate is passed.
-    shows_estimate: bool = False
     #: Whether the channel keeps the AI label in sight; else every reply of the bot begins with it.
     shows_label: bool = False
 

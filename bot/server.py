@@ -14,8 +14,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
-from bot.errors import ConfigError
-
 #: Seconds that open connections get at the end.
 _GRACE = 3
 
@@ -42,24 +40,6 @@ def build(mounts: Sequence[tuple[str, Any]], not_ready: Callable[[], dict[str, s
     # The longest path first: what is mounted at «/» takes all that is left.
     routes += [Mount(path.rstrip("/"), app) for path, app in sorted(mounts, key=lambda m: -len(m[0]))]
     return Starlette(routes=routes)
-
-
-@contextlib.contextmanager
-def bound(host: str, port: int) -> Iterator[socket.socket]:
-    """The server's socket, bound before anything else starts. Raises :class:`ConfigError` when the port is taken."""
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.listen(512)
-    except OSError as exc:
-        sock.close()
-        raise ConfigError(
-            f"web.port: {host}:{port} cannot be used ({exc.strerror}); is the bot running already? "
-            "Set another port in [web], or stop what listens there"
-        ) from exc
-    with sock:
-        yield sock
 
 
 @contextlib.asynccontextmanager

@@ -97,7 +97,7 @@ def normalise(data: bytes, *, short_side: int, max_bytes: int, max_upload_bytes:
     except PhotoError:
         raise
     except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
-        raise PhotoError("too_big", f"{kind}: takes too much memory") from exc
+        raise PhotoError("too_many_pixels", f"{kind}: takes too much memory") from exc
     except Exception as exc:
         # Decoders stumble over hostile bytes in every way there is (struct.error, KeyError, RuntimeError, …).
         raise PhotoError("broken", f"{kind}: {type(exc).__name__}") from exc
@@ -133,7 +133,7 @@ def _checked(width: int, height: int, kind: str) -> None:
     if min(width, height) < LEAST:
         raise PhotoError("too_small", f"{width}×{height} pixels")
     if width * height > PIXELS[kind]:
-        raise PhotoError("too_big", f"{width}×{height} pixels, {PIXELS[kind]} are the most for {kind}")
+        raise PhotoError("too_many_pixels", f"{width}×{height} pixels, {PIXELS[kind]} are the most for {kind}")
 
 
 def _target(width: int, height: int, short_side: int) -> tuple[int, int]:

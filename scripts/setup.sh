@@ -1,6 +1,6 @@
 # The set-up that ./start.sh and ./test.sh share; sourced by both, from the repository's root.
 #
-#   need run     makes .venv with requirements.txt        (nothing to do: 0.1 s)
+#   need run …   makes .venv with requirements.txt        (nothing to do: 0.1 s); the rest is what `run` will be given
 #   need check   the same, with requirements-dev.txt
 #   step NAME COMMAND…   runs a command behind one living line that ends in ✓ and its seconds
 #
@@ -19,6 +19,15 @@ else
   live='' red='' plain='' line=''
 fi
 
+# draw TEXT – the living line, cut to the terminal's width: a line that wraps cannot be drawn over
+draw() {
+  local size width
+  size=$(stty size 2>/dev/null </dev/tty) || size=
+  width=${size#* }
+  [ "${width:-0}" -gt 1 ] 2>/dev/null || width=80
+  printf '%s%s' "$line" "${1:0:width-1}"
+}
+
 say() { printf '%s\n' "$*"; }
 
 # die WHAT TODO… – one thing that went wrong and the way out
@@ -26,7 +35,7 @@ die() {
   printf '%s%sError%s: %s\n' "$line" "$red" "$plain" "$1" >&2
   shift
   for todo in "$@"; do printf '       %s\n' "$todo" >&2; done
-  exit 1
+  exit "${code:-1}"
 }
 
 # ------------------------------------------------------------------------------------------------ steps
@@ -62,7 +71,7 @@ run() {
 }
 
 # progress SECONDS – what the living line shows while `run` waits; the long step has its own
-plain_progress() { [ -z "$live" ] || [ "$1" -lt 1 ] || printf '%s  … %s  %s s' "$line" "$name" "$1"; }
+plain_progress() { [ -z "$live" ] || [ "$1" -lt 1 ] || draw "  … $name  $1 s"; }
 progress() { plain_progress "$1"; }
 
 # step NAME COMMAND…
@@ -124,23 +133,23 @@ check_disk() { # GIGABYTES
     "Make room on the disk of $PWD, then start again."
 }
 
-# What llama.cpp is compiled for. A person's own CMAKE_ARGS win.
+# What llama.cpp is compiled for, and why where that may surprise. A person's own CMAKE_ARGS win.
 choose_target() {
-  cuda=
+  cuda='' why=''
   if [ -n "${CMAKE_ARGS:-}" ]; then
-    target="your CMAKE_ARGS ($CMAKE_ARGS)"
+    target='your CMAKE_ARGS' why=$CMAKE_ARGS
   elif [ "$(uname -s)" = Darwin ] && [ "$(uname -m)" = arm64 ]; then
-    target='Apple Metal (CMAKE_ARGS=-DGGML_METAL=on)'
+    target='Apple Metal'
     export CMAKE_ARGS=-DGGML_METAL=on
   elif [ -n "${ZHANGGUI_CPU:-}" ]; then
-    target='the processor (ZHANGGUI_CPU is set)'
+    target='the processor' why='ZHANGGUI_CPU is set'
   elif ! command -v nvcc >/dev/null 2>&1; then
     target='the processor'
   elif ! nvidia-smi -L >/dev/null 2>&1; then
-    target='the processor (nvcc is here, but no NVIDIA driver answers: nvidia-smi)'
+    target='the processor' why='nvcc is here, but no NVIDIA driver answers (nvidia-smi)'
   else
     cuda=1
-    target='NVIDIA (nvcc found, CMAKE_ARGS=-DGGML_CUDA=on)'
+    target=NVIDIA why='nvcc and a driver are here'
     export CMAKE_ARGS=-DGGML_CUDA=on
   fi
   # pip keeps a compiled wheel without asking what it was compiled for: only the plain one goes into the common cache.
@@ -164,7 +173,14 @@ whole() {
   cp "$2" ".venv/$1"
 }
 
-need() { # run|check
+# What would stop the start anyhow is said before minutes are spent: `run`'s own sentences.
+before() { # ARGUMENTS OF run
+  local said code=0
+  said=$("$python" -B -m scripts.before "$@" 2>&1) || code=$?
+  [ $code -eq 0 ] || die "$said"
+}
+
+need() { # run|check ARGUMENTS OF run
   holds ready requirements.txt && { [ "$1" = run ] || holds ready-check requirements-dev.txt; } && return
   mkdir -p build 2>/dev/null && touch "$log" 2>/dev/null || die "this folder cannot be written: $PWD" \
     "Copy it to a place of your own and start it there."
@@ -182,7 +198,7 @@ need() { # run|check
   local temporary=${TMPDIR:-}
   export TMPDIR=$PWD/build/tmp PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0
   unset PIP_TARGET PIP_PREFIX PYTHONPATH PYTHONHOME
-  holds ready requirements.txt || install
+  holds ready requirements.txt || install "$@"
   if [ "$1" = check ]; then
     rm -f .venv/ready-check
     step 'packages of the checks' pip install --require-hashes -r requirements-dev.txt || failed
@@ -198,8 +214,9 @@ cleanup() { rm -rf build/setup.lock build/tmp; }
 
 pip() { .venv/bin/python -m pip "$@"; }
 
-install() {
+install() { # run|check ARGUMENTS OF run
   find_python
+  [ "$1" = check ] || before "${@:2}"
   check_disk 2
   check_compiler
   choose_target
@@ -234,19 +251,20 @@ make_llama_wheel() {
   locked=$(sed -n 's/^llama-cpp-python==\([^ ]*\).*/\1/p' "$llama/lock.txt")
   if [ -n "$(pip cache list "llama_cpp_python-$locked-*" --format=abspath 2>>"$log")" ]; then
     # Taken as pip finds it; should pip compile all the same, the line will show it.
-    compile "llama.cpp for $target, compiled before" || compile_failed
+    compile 'llama.cpp, compiled before' || compile_failed
     return
   fi
   say "  llama.cpp is compiled now for $target, once: 5 to 8 minutes on two cores, less on more."
+  [ -z "$why" ] || say "  ($why)"
   # Sources at a place that stays: so that the compiler goes on after an interruption, where pip alone would begin again.
-  if [ ! -f "$llama/source/CMakeLists.txt" ] || [ "$(cat "$llama/for" 2>/dev/null)" != "$locked $target" ]; then
+  if [ ! -f "$llama/source/CMakeLists.txt" ] || [ "$(cat "$llama/for" 2>/dev/null)" != "$locked $target $why" ]; then
     rm -rf "$llama/source" "$llama/objects" "$llama/unpacked" "$llama/steps"
     step "llama-cpp-python $locked (source, 77 MB)" pip download --no-deps --no-build-isolation --no-binary :all: \
       --require-hashes -r "$llama/lock.txt" -d "$llama" || failed
     mkdir -p "$llama/unpacked"
     step unpacking tar xf "$llama"/llama_cpp_python-*.tar.gz -C "$llama/unpacked" --strip-components 1 || failed
     mv "$llama/unpacked" "$llama/source"
-    printf '%s\n' "$locked $target" >"$llama/for"
+    printf '%s\n' "$locked $target $why" >"$llama/for"
   fi
   export SKBUILD_CMAKE_SOURCE_DIR=$PWD/$llama/source SKBUILD_BUILD_DIR=$PWD/$llama/objects
   compile 'compiling llama.cpp' || compile_failed
@@ -282,7 +300,7 @@ compile_progress() { # SECONDS
     [ "$left" -eq 0 ] || rest=", about $(((left + 59) / 60)) min left"
   fi
   if [ -n "$live" ]; then
-    printf '%s  … %s  %s %%, %s:%02d%s' "$line" "$name" "$percent" $(($1 / 60)) $(($1 % 60)) "$rest"
+    draw "  … $name  $percent %, $(($1 / 60)):$(printf %02d $(($1 % 60)))$rest"
   elif [ $((percent / 10)) -gt $((told / 10)) ] || [ "$told" -lt 0 ]; then
     told=$percent
     say "  … $name  $percent %$rest"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
 from bot.model import Customer, Photo
 from storage.columns import now
@@ -33,8 +33,12 @@ _PLACE = (
 )
 _BEGIN = sa.insert(conversations).returning(conversations.c.id)
 
-_OWNS = sa.select(photo_owners.c.sha256).where(
-    photo_owners.c.customer_id == HE, photo_owners.c.sha256 == sa.bindparam("photo")
+_PHOTO = (
+    sa.select(photos)
+    .join(photo_owners, photo_owners.c.sha256 == photos.c.sha256)
+    .where(
+        photo_owners.c.customer_id == HE, photo_owners.c.sha256 == sa.bindparam("photo"), photos.c.bytes.is_not(None)
+    )
 )
 
 
@@ -80,24 +84,32 @@ def begin_conversation(connection: Connection, customer_id: int, language: str |
     return int(connection.execute(_BEGIN, row).scalar_one())
 
 
-def own(connection: Connection, customer_id: int, photo: Photo, at: datetime) -> None:
-    """This customer sent this photo. A photo that is not known here yet gets a row without a file."""
-    connection.execute(
-        insert(connection, photos, keys=("sha256",)),
-        {
-            "sha256": photo.sha256,
-            "media_type": photo.media_type,
-            "width": photo.width,
-            "height": photo.height,
-            "added_at": at,
-        },
-    )
+def own(connection: Connection, customer: Customer, photo: Photo, size: int | None) -> None:
+    """This customer sent this photo; its file has ``size`` bytes, or is not written yet (``None``)."""
+    at, customer_id = now(), keep(connection, customer)
+    # A file that is written anew counts; one that is still to come changes nothing of what is known.
+    changes = () if size is None else ("media_type", "width", "height", "bytes")
+    row = {
+        "sha256": photo.sha256,
+        "media_type": photo.media_type,
+        "width": photo.width,
+        "height": photo.height,
+        "bytes": size,
+        "added_at": at,
+    }
+    connection.execute(insert(connection, photos, keys=("sha256",), update=changes), row)
     connection.execute(
         insert(connection, photo_owners, keys=("customer_id", "sha256")),
         {"customer_id": customer_id, "sha256": photo.sha256, "at": at},
     )
 
 
-def owns(connection: Connection, customer: Customer, sha256: str) -> bool:
-    """Whether this customer sent this photo."""
-    return connection.execute(_OWNS, person(customer) | {"photo": sha256}).one_or_none() is not None
+def photo(connection: Connection, customer: Customer, sha256: str) -> Photo | None:
+    """The photo under this hash, if this customer sent it and its file was written."""
+    row = connection.execute(_PHOTO, person(customer) | {"photo": sha256}).one_or_none()
+    return None if row is None else as_photo(row)
+
+
+def as_photo(row: Row[Any]) -> Photo:
+    """A row of ``photos`` as the value it holds."""
+    return Photo(sha256=row.sha256, media_type=row.media_type, width=row.width, height=row.height)

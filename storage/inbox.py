@@ -17,7 +17,7 @@ from bot.model import Customer, Event, EventKind, Photo
 from bot.ports import Mark
 from storage import codec
 from storage.columns import now
-from storage.customers import HE, own, person, place
+from storage.customers import HE, person, place
 from storage.dialects import insert
 from storage.tables import customers, events, marks, said
 
@@ -73,8 +73,6 @@ def accept(connection: Connection, arrived: Sequence[Event], mark: Mark | None) 
         if event_row is None:
             continue
         new += 1
-        for photo in event.photos:
-            own(connection, customer_id, photo, at)
         _say(connection, conversation_id, event_row, event)
     if mark is not None:
         move = insert(connection, marks, keys=("channel", "account"), update=("value", "at"))
@@ -115,9 +113,6 @@ def fetched(connection: Connection, event: Event, arrived: Sequence[Photo], faul
         sa.update(events).where(events.c.id == row.id).values(body=body).returning(*events.c)
     ).one()
     connection.execute(sa.update(said).where(said.c.event_id == row.id, said.c.reply_id.is_(None)).values(photos=kept))
-    at = now()
-    for photo in arrived:
-        own(connection, row.customer_id, photo, at)
     return _event(changed, event.customer)
 
 

@@ -30,10 +30,7 @@ class RunLock:
         except BlockingIOError as exc:
             pid = _pid(descriptor)
             os.close(descriptor)
-            raise StorageError(
-                f"{self._path.parent}: a bot runs on this data already{f' (process {pid})' if pid else ''}; "
-                "stop it first, or give this one a [storage] of its own"
-            ) from exc
+            raise _held(self._path, pid) from exc
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
@@ -46,10 +43,23 @@ class RunLock:
             self._descriptor = None
 
 
+def free(path: Path) -> None:
+    """Raises :class:`~bot.errors.StorageError`, as :class:`RunLock` would, when a bot runs. Changes nothing."""
+    if (pid := holder(path)) is not None:
+        raise _held(path, pid)
+
+
+def _held(path: Path, pid: int) -> StorageError:
+    return StorageError(
+        f"{path.parent}: a bot runs on this data already{f' (process {pid})' if pid else ''}; "
+        "stop it first, or give this one a [storage] of its own"
+    )
+
+
 def holder(path: Path) -> int | None:
     """The process that holds the lock; 0 when it has not said who it is yet, ``None`` when nobody does."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:

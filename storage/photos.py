@@ -1,7 +1,8 @@
 """Photos as files: ``photos/ab/abcd….jpg``, named by the SHA-256 of what arrived, kept only as the normalised JPEG.
 
-A file is written whole or not at all and stands before its row does: after a crash between the two, the same bytes are
-simply added again. Several hosts may share the folder.
+The row, with its owner, stands before the file does, and tells its size once it is written, whole or not at all. So at
+every moment an erasure finds what there is; after a crash between the two, the same bytes are simply added again.
+Several hosts may share the folder.
 """
 
 from __future__ import annotations
@@ -21,9 +22,8 @@ from sqlalchemy.engine import Connection
 from bot.errors import StorageError
 from bot.model import Customer, Photo
 from bot.ports import Erased, Store
-from storage.columns import now
+from storage.customers import as_photo, own
 from storage.database import Database
-from storage.dialects import insert
 from storage.tables import photos, tombstones
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -61,17 +61,18 @@ class PhotoFiles:
         self._normalise = normalise
         self._adding = asyncio.Lock()
 
-    async def add(self, data: bytes) -> Photo:
+    async def add(self, customer: Customer, data: bytes) -> Photo:
         sha256 = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
-        if (known := await self._known(sha256)) is not None:
+        if (known := await self._known(customer, sha256)) is not None:
             return known
         async with self._adding:  # the same photo twice in one album is normalised once
-            if (known := await self._known(sha256)) is not None:
+            if (known := await self._known(customer, sha256)) is not None:
                 return known
             made = await self._normalise(data)
             photo = Photo(sha256=sha256, media_type="image/jpeg", width=made.width, height=made.height)
+            await self._db.write(lambda connection: own(connection, customer, photo, None))
             await asyncio.to_thread(_write, path_of(self._folder, sha256), made.jpeg)
-            await self._db.write(lambda connection: _keep(connection, photo, len(made.jpeg)))
+            await self._db.write(lambda connection: own(connection, customer, photo, len(made.jpeg)))
             return photo
 
     def read(self, sha256: str) -> bytes:
@@ -91,8 +92,9 @@ class PhotoFiles:
         """Finishes erasures that a crash cut off between the rows and the files; once, at start."""
         await self.remove(await self._db.read(_gone))
 
-    async def _known(self, sha256: str) -> Photo | None:
-        photo = await self._db.read(lambda connection: _find(connection, sha256))
+    async def _known(self, customer: Customer, sha256: str) -> Photo | None:
+        """A photo that is here already, from now on this customer's too."""
+        photo = await self._db.write(lambda connection: _share(connection, customer, sha256))
         return photo if photo is not None and path_of(self._folder, sha256).exists() else None
 
 
@@ -103,27 +105,15 @@ async def erase(store: Store, files: PhotoFiles, customer: Customer) -> Erased:
     return erased
 
 
-def _find(connection: Connection, sha256: str) -> Photo | None:
-    """The photo that arrived under this hash, if its file was written."""
+def _share(connection: Connection, customer: Customer, sha256: str) -> Photo | None:
+    """The photo that arrived under this hash, if its file was written: this customer sent it too."""
     query = sa.select(photos).where(photos.c.sha256 == sha256, photos.c.bytes.is_not(None))
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
-    return Photo(sha256=row.sha256, media_type=row.media_type, width=row.width, height=row.height)
-
-
-def _keep(connection: Connection, photo: Photo, size: int) -> None:
-    """A photo's file was written, ``size`` bytes of it; written anew, the new one counts."""
-    row = insert(connection, photos, keys=("sha256",), update=("media_type", "width", "height", "bytes"))
-    values = {
-        "sha256": photo.sha256,
-        "media_type": photo.media_type,
-        "width": photo.width,
-        "height": photo.height,
-        "bytes": size,
-        "added_at": now(),
-    }
-    connection.execute(row, values)
+    photo = as_photo(row)
+    own(connection, customer, photo, row.bytes)
+    return photo
 
 
 def _gone(connection: Connection) -> list[str]:

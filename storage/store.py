@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy.engine import Connection
-
 from bot.errors import StorageError
 from bot.model import (
     Conversation,
@@ -28,7 +26,6 @@ from bot.model import (
 from bot.ports import Erased, Mark, Outgoing, Said
 from storage import conversations, customers, inbox, rights
 from storage import shop as shops
-from storage.columns import now
 from storage.database import Database, file_of
 from storage.schema import require_current
 
@@ -110,14 +107,8 @@ class SqlStore:
 
     # --- photos
 
-    async def owns_photo(self, customer: Customer, sha256: str) -> bool:
-        return await self.database.read(lambda connection: customers.owns(connection, customer, sha256))
-
-    async def own_photo(self, customer: Customer, photo: Photo) -> None:
-        def job(connection: Connection) -> None:
-            customers.own(connection, customers.keep(connection, customer), photo, now())
-
-        await self.database.write(job)
+    async def photo(self, customer: Customer, sha256: str) -> Photo | None:
+        return await self.database.read(lambda connection: customers.photo(connection, customer, sha256))
 
     # --- the customer's rights
 

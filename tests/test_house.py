@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -231,11 +232,29 @@ def test_a_taken_port_is_said_with_the_way_out(shop: Shop, started: Any) -> None
     assert f"{bot.port} cannot be used" in done.stderr
 
 
+def test_a_bot_that_is_switched_off_says_so_and_its_model_is_tried_all_the_same(shop: Shop) -> None:
+    shop.config.write_text(shop.config.read_text() + '[dialogue]\nmode = "off"\n', encoding="utf-8")
+    answer = shop.ask("你好")
+    assert (answer["reply"], answer["mode"], answer["holder"], answer["model"]) == ("", "off", "bot", "")
+    done = shop.run("ask", "你好")
+    assert done.returncode == 0, done.stderr
+    assert "the bot is switched off" in done.stdout
+    done = shop.run("model", "check")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"it answers: .+ \([0-9.]+ s\)", done.stdout)
+
+
 def test_doctor_finds_the_shipped_shop_well_and_a_missing_model_not(shop: Shop) -> None:
     done = shop.run("doctor", "--json")
     found = json.loads(done.stdout)
     assert done.returncode == 0, done.stdout
     assert found["ok"]
+    # Whoever looks changes nothing: neither in an empty folder nor beside a database.
+    assert [path.name for path in shop.folder.iterdir()] == ["bot.toml"]
+    assert shop.run("db", "upgrade").returncode == 0
+    before = {path: path.read_bytes() for path in (shop.folder / "data").rglob("*") if path.is_file()}
+    assert shop.run("doctor").returncode == 0
+    assert before == {path: path.read_bytes() for path in (shop.folder / "data").rglob("*") if path.is_file()}
     shop.config.write_text(shop.config.read_text() + 'model = "/nowhere/model.gguf"\n', encoding="utf-8")
     done = shop.run("doctor", "--json")
     assert done.returncode == 1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
+import pty
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import termios
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +22,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from typer.main import get_command
 
-from bot import config
-from scripts import readme
+from bot import address, config
+from bot.app import Place
+from bot.errors import ConfigError, StorageError
+from scripts import before, readme
+from storage.lock import RunLock
 
 ROOT = Path(__file__).parent.parent
 LOCKS = ("requirements-build.txt", "requirements.txt", "requirements-dev.txt")
@@ -105,18 +111,35 @@ def test_a_script_is_sound_bash(script: str) -> None:
 class Machine:
     """A machine with a clone and nothing in its PATH but what is put there."""
 
-    TOOLS = "bash sh cat rm mkdir cp mv cmp awk sed grep tail head tr sleep uname dirname touch id tar env wc df cksum"
+    TOOLS = (
+        "bash sh cat rm mkdir cp mv cmp awk sed grep tail head tr sleep uname dirname touch id tar env wc df cksum stty"
+    )
+    #: What the set-up runs before anything is installed, and what that imports.
+    FIRST = (
+        "scripts/before.py",
+        "bot/__init__.py",
+        "bot/errors.py",
+        "bot/toml.py",
+        "bot/address.py",
+        "storage/__init__.py",
+        "storage/lock.py",
+    )
 
     def __init__(self, folder: Path) -> None:
         self.clone, self.path = folder / "clone", folder / "bin"
-        (self.clone / "scripts").mkdir(parents=True)
+        for room in ("scripts", "bot", "storage"):
+            (self.clone / room).mkdir(parents=True)
         self.path.mkdir()
-        for name in ("start.sh", "test.sh", "scripts/setup.sh", *LOCKS):
+        for name in ("start.sh", "test.sh", "scripts/setup.sh", *self.FIRST, *LOCKS):
             shutil.copy(ROOT / name, self.clone / name)
+        self.settings("[web]\nport = 0\n")
         for tool in self.TOOLS.split():
             if found := shutil.which(tool):
                 (self.path / tool).symlink_to(found)
         self.have("df", "echo Filesystem; echo disk 0 0 90000000 0% /")
+
+    def settings(self, text: str) -> None:
+        (self.clone / "bot.toml").write_text(text, encoding="utf-8")
 
     def have(self, name: str, script: str) -> None:
         """Puts a program into the PATH."""
@@ -132,6 +155,7 @@ class Machine:
             f"""
             case "$*" in
               *sys.version_info*) echo {version} ;;
+              *scripts.before*) exec {sys.executable} -S "$@" ;;
               *ensurepip*) exit 0 ;;
               "-m venv .venv") mkdir -p .venv/bin .venv/lib/python3/site-packages/pip && cp "$0" .venv/bin/python ;;
               "-m pip cache"*) [ -n "${{CMAKE_ARGS:-}}" ] || echo /cache/llama_cpp_python.whl ;;
@@ -176,9 +200,9 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_the_first_start_installs_with_hashes_and_the_second_installs_nothing(machine: Machine) -> None:
-    first = machine.start("--role", "all")
+    first = machine.start("--help")
     assert first.returncode == 0, first.stderr
-    assert first.stdout.splitlines()[-1] == "bot: -m bot run --role all"
+    assert first.stdout.splitlines()[-1] == "bot: -m bot run --help"
     installed = (machine.clone / "installed").read_text(encoding="utf-8").splitlines()
     assert len(installed) == 4
     assert [line for line in installed if "--require-hashes" not in line] == [
@@ -191,6 +215,9 @@ def test_the_first_start_installs_with_hashes_and_the_second_installs_nothing(ma
         "start.sh",
         "test.sh",
         "scripts",
+        "bot",
+        "storage",
+        "bot.toml",
         *LOCKS,
         ".venv",
         "build",
@@ -323,6 +350,83 @@ def test_two_set_ups_at_once_do_not_mix(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--port", "9000"], "./start.sh knows no --port; set port under [web] in bot.toml"),
+        (["--host=0.0.0.0"], "./start.sh knows no --host=0.0.0.0; set host under [web] in bot.toml"),
+        (["--config", "a"], "./start.sh always reads bot.toml; for another file: .venv/bin/python -m bot --config FILE"),
+        (["doctor"], "./start.sh knows no doctor; it takes no arguments: what there is to set stands in bot.toml"),
+    ],
+)
+def test_an_argument_that_start_does_not_know_is_said_before_anything_is_installed(
+    machine: Machine, words: list[str], said: str
+) -> None:
+    refused = machine.start(*words)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(f"Error: {said}")
+    assert not (machine.clone / ".venv").exists()
+
+
+def test_the_first_look_knows_what_run_takes() -> None:
+    from bot.cli import app, run  # noqa: F401 - adds its command
+
+    taken = {name for option in vars(get_command(app))["commands"]["run"].params for name in option.opts}
+    assert {*taken, "--help"} == before.KNOWN
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[web]\nport = 0\n[shop]\nname = 小满\n", 'bot.toml:4: text needs straight double quotes: name = "小满"'),
+        ('[web]\nport = 0\nhost = "192.0.2.1"\n', "web.host: 192.0.2.1 is not an address of this machine"),
+    ],
+)
+def test_a_slip_in_the_settings_is_said_before_anything_is_installed(machine: Machine, text: str, said: str) -> None:
+    machine.settings(text)
+    refused = machine.start()
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(f"Error: {said}")
+    assert not (machine.clone / ".venv").exists()
+    # The checks of the project need neither a port nor anybody's settings.
+    assert machine.bash("bash", "-c", ". scripts/setup.sh; need check").returncode == 0
+
+
+def test_settings_that_only_the_bot_can_judge_do_not_stop_the_set_up(machine: Machine) -> None:
+    machine.settings('web = 1\nstorage = "x"\n[shop]\n')
+    (machine.clone / "bot.toml").write_text('web = 1\nstorage = "x"\n', encoding="utf-8")
+    with address.bound("127.0.0.1", 0) as taken:
+        # Whatever «web» is, the shipped port is looked at; that one may be in use here, ours is not.
+        machine.settings(f"[web]\nport = {taken.getsockname()[1]}.0\n[storage]\nurl = 5\n")
+        assert machine.start().returncode == 0
+
+
+def test_a_taken_port_is_said_before_anything_is_installed_as_run_would(machine: Machine) -> None:
+    with address.bound("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        machine.settings(f"[web]\nport = {port}\n")
+        refused = machine.start()
+        with pytest.raises(ConfigError) as caught, address.bound("127.0.0.1", port):
+            pass
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == f"Error: {caught.value}\n"
+    assert not (machine.clone / ".venv").exists()
+
+
+@pytest.mark.parametrize(("text", "file"), [("", "data/bot.db"), ('url = "sqlite:///kept/my.shop.db"', "kept/my.shop.db")])
+def test_a_set_up_does_not_take_the_environment_from_a_bot_that_runs(machine: Machine, text: str, file: str) -> None:
+    machine.settings(f"[web]\nport = 0\n[storage]\n{text}\n")
+    place = Place.of(config.load(machine.clone / "bot.toml"), machine.clone)
+    assert place.url.endswith(file)
+    with RunLock(place.lock):
+        refused = machine.start()
+        with pytest.raises(StorageError) as caught, RunLock(place.lock):
+            pass
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == f"Error: {caught.value}\n"
+    assert machine.start().returncode == 0
+
+
+@pytest.mark.parametrize(
     ("trouble", "said"),
     [
         ("OSError: [Errno 28] No space left on device", "Error: the disk of"),
@@ -345,27 +449,27 @@ def test_what_pip_stumbles_over_is_said_in_a_sentence(machine: Machine, trouble:
 
 
 def target(machine: Machine, **env: str) -> str:
-    shown = '. scripts/setup.sh; choose_target; echo "$target | ${CMAKE_ARGS:-} | ${PIP_CACHE_DIR:-}"'
+    shown = '. scripts/setup.sh; choose_target; echo "$target | $why | ${CMAKE_ARGS:-} | ${PIP_CACHE_DIR:-}"'
     said = machine.bash("bash", "-c", shown, **env).stdout.strip().replace(str(machine.clone), "")
     return re.sub(r"(?<=/build/pip/)[0-9-]+", "OWN", said)
 
 
 def test_cuda_is_chosen_only_where_compiler_and_driver_work(machine: Machine) -> None:
     machine.have("uname", "echo Linux")
-    assert target(machine) == "the processor |  |"
+    assert target(machine) == "the processor |  |  |"
     machine.have("nvcc", "exit 0")
-    assert target(machine) == "the processor (nvcc is here, but no NVIDIA driver answers: nvidia-smi) |  |"
+    assert target(machine) == "the processor | nvcc is here, but no NVIDIA driver answers (nvidia-smi) |  |"
     machine.have("nvidia-smi", "exit 9")
     assert "the processor" in target(machine)
     machine.have("nvidia-smi", "exit 0")
-    assert target(machine) == "NVIDIA (nvcc found, CMAKE_ARGS=-DGGML_CUDA=on) | -DGGML_CUDA=on | /build/pip/OWN"
-    assert target(machine, ZHANGGUI_CPU="1") == "the processor (ZHANGGUI_CPU is set) |  |"
-    assert target(machine, CMAKE_ARGS="-DX=1") == "your CMAKE_ARGS (-DX=1) | -DX=1 | /build/pip/OWN"
+    assert target(machine) == "NVIDIA | nvcc and a driver are here | -DGGML_CUDA=on | /build/pip/OWN"
+    assert target(machine, ZHANGGUI_CPU="1") == "the processor | ZHANGGUI_CPU is set |  |"
+    assert target(machine, CMAKE_ARGS="-DX=1") == "your CMAKE_ARGS | -DX=1 | -DX=1 | /build/pip/OWN"
 
 
 def test_metal_is_chosen_on_apple_silicon(machine: Machine) -> None:
     machine.have("uname", 'case "$1" in -s) echo Darwin ;; -m) echo arm64 ;; esac')
-    assert target(machine) == "Apple Metal (CMAKE_ARGS=-DGGML_METAL=on) | -DGGML_METAL=on | /build/pip/OWN"
+    assert target(machine) == "Apple Metal |  | -DGGML_METAL=on | /build/pip/OWN"
 
 
 def compiling(machine: Machine, *logs: str) -> list[str]:
@@ -395,6 +499,38 @@ def test_the_long_step_counts_up_and_says_how_long_it_still_takes(machine: Machi
     # Interrupted at 102 of 200: ninja now counts the 98 that are left.
     (machine.clone / "build/setup.log").unlink()
     assert compiling(machine, "[0/98] again", "[2/98] cc e.c")[0].startswith("  … compiling llama.cpp  51 %")
+
+
+@pytest.mark.parametrize("columns", [20, 80])
+def test_the_living_line_never_wraps(machine: Machine, columns: int) -> None:
+    """A line that wraps cannot be drawn over: each drawing would leave a row behind."""
+    script = """. scripts/setup.sh; stty cols $0; mkdir -p build/llama
+        name="llama.cpp for a processor with a name so long that no terminal of ordinary width has room" first= told=-1
+        plain_progress 7; printf '[1/200] cc a.c\\n' >"$log"; compile_progress 3"""
+    leader, follower = pty.openpty()
+    try:
+        with subprocess.Popen(
+            ["bash", "-c", script, str(columns)],
+            cwd=machine.clone,
+            env={"PATH": str(machine.path), "TERM": "xterm", "LC_ALL": "C.UTF-8"},
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            preexec_fn=_own_terminal,
+        ):
+            pass
+        drawn = os.read(leader, 10_000).decode().split("\r\x1b[K")[1:]
+    finally:
+        os.close(leader)
+        os.close(follower)
+    assert [line[:12] for line in drawn] == ["  … llama.cp", "  … llama.cp"]
+    assert [len(line) for line in drawn] == [columns - 1] * 2
+
+
+def _own_terminal() -> None:
+    """What a login does: /dev/tty is the terminal on standard input."""
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def test_what_was_compiled_for_something_else_is_not_taken(machine: Machine) -> None:

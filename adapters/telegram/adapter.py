@@ -26,7 +26,7 @@ from .pace import Pace
 from .parts import Part, Words, parts
 from .polling import Polling
 from .routes import chat
-from .text import MESSAGE, split
+from .text import split
 from .updates import CHANNEL
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ _REMEMBERED = 1000
 class TelegramAdapter:
     """One bot of Telegram. Nothing is contacted, and the library not imported, before the first call.
 
-    ``account`` is the bot's own id, which its token begins with, unless a name is given. ``store_mark`` tells how far
-    the stream was committed; ``read_photo`` gives a stored photo by its hash, ``read_picture`` a product's picture by
+    Its account is the bot's own id, which its token begins with. ``store_mark`` tells how far a channel's account was
+    committed; ``read_photo`` gives a stored photo by its hash, ``read_picture`` a product's picture by
     its name in the knowledge folder – both may block, and raise :class:`~bot.errors.StorageError` or :class:`OSError`.
     """
 
@@ -50,18 +50,17 @@ class TelegramAdapter:
         self,
         *,
         token: str,
-        store_mark: Callable[[], Awaitable[str | None]],
+        store_mark: Callable[[str, str], Awaitable[str | None]],
         read_photo: Callable[[str], bytes],
         read_picture: Callable[[str], bytes],
-        account: str = "",
         base_url: str = "https://api.telegram.org/bot",
         base_file_url: str = "https://api.telegram.org/file/bot",
         max_photo_bytes: int = 20_000_000,
         pace: Pace | None = None,
     ) -> None:
         number, colon, _ = token.partition(":")
-        self._bot = number if colon and number.isdecimal() else CHANNEL
-        self.account = account or self._bot
+        # What is no token Telegram refuses: nothing is ever kept under this name.
+        self.account = number if colon and number.isdecimal() else CHANNEL
         self._token = token
         self._base_url = base_url
         self._base_file_url = base_file_url
@@ -85,7 +84,7 @@ class TelegramAdapter:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(preview=True, text_units=MESSAGE, text_unit="utf16")
+        return Capabilities(preview=True)
 
     def mounts(self) -> Sequence[tuple[str, Any]]:
         return ()
@@ -95,7 +94,7 @@ class TelegramAdapter:
     async def run(self, accept: Accept) -> None:
         """Polls until it is cancelled. Replies can be sent before, beside and after it."""
         async with self._connected() as api:
-            polling = Polling(api, account=self.account, bot=self._bot, stored=self._store_mark, pace=self._pace)
+            polling = Polling(api, account=self.account, stored=self._store_mark, pace=self._pace)
             self._polling = polling
             try:
                 await polling.run(accept)

@@ -56,14 +56,12 @@ class Polling:
         source: Source,
         *,
         account: str,
-        bot: str,
-        stored: Callable[[], Awaitable[str | None]],
+        stored: Callable[[str, str], Awaitable[str | None]],
         pace: Pace,
     ) -> None:
         self.trouble: str | None = "Telegram has not answered yet"
         self._source = source
         self._account = account
-        self._bot = bot
         self._stored = stored
         self._pace = pace
         self._backoff = Backoff(pace.first_retry, pace.last_retry)
@@ -97,12 +95,11 @@ class Polling:
     async def _first_offset(self) -> int | None:
         while True:
             try:
-                mark = await self._stored()
+                mark = await self._stored(CHANNEL, self._account)
             except BotError as error:
                 await self._pause(f"the database does not say how far Telegram was read: {error}")
             else:
-                bot, _, last = (mark or "").partition(":")
-                return int(last) + 1 if bot == self._bot else None  # another bot's mark says nothing about ours
+                return None if mark is None else int(mark) + 1
 
     def _explained(self, error: BotError) -> tuple[str, float]:
         """What is wrong, and the least seconds before the next try."""
@@ -138,7 +135,7 @@ class Polling:
             raise NotKept("Telegram sends updates without ids, which cannot be confirmed")
         events = [found for update in updates if (found := self._read(update)) is not None]
         try:
-            await accept(events, Mark(channel=CHANNEL, account=self._account, value=f"{self._bot}:{last}"))
+            await accept(events, Mark(channel=CHANNEL, account=self._account, value=str(last)))
         except Exception as error:  # whatever it was: unconfirmed, the updates come again, and the stream must live
             why = error if isinstance(error, BotError) else type(error).__name__  # a stranger may quote a customer
             raise NotKept(f"messages wait at Telegram because they cannot be stored: {why}") from error
@@ -149,7 +146,7 @@ class Polling:
 
     def _read(self, update: Any) -> Event | None:
         try:
-            return event(update, bot=self._bot, account=self._account, now=datetime.now(UTC))
+            return event(update, account=self._account, now=datetime.now(UTC))
         except Exception as error:  # foreign data: whatever it breaks, the customers behind it must not wait
             _log.error("update %s cannot be read (%s); it is skipped", update_id(update), type(error).__name__)
             return None

@@ -1,17 +1,16 @@
 """An update of the Bot API, as JSON, becomes an :class:`~bot.model.Event`. Pure.
 
 **Ids.** Update ids are drawn anew after a quiet week, so they cannot name an event for ever; message ids count up in a
-private chat and never return. They do begin anew when the shop gets another bot, so all ids begin with the bot's:
-``7000001.m7`` is message 7. A message may be edited twice within the second that ``edit_date`` resolves, so an edit
-carries its update's id too (``7000001.e7.1790000000.41``); the same update delivered twice keeps it. ``7000001.c…`` is
-a tap on a button, by its query's id.
+private chat and never return: ``m7`` is message 7. They begin anew with another bot, which is another account and thus
+another customer. A message may be edited twice within the second that ``edit_date`` resolves, so an edit carries its
+update's id too (``e7.1790000000.41``); the same update delivered twice keeps it. ``c…`` is a tap on a button, by its
+query's id.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any
@@ -70,25 +69,20 @@ def update_id(update: object) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
-def event(update: Json, *, bot: str, account: str, now: datetime) -> Event | None:
+def event(update: Json, *, account: str, now: datetime) -> Event | None:
     """What an update tells of a customer; ``None`` when it is none of a customer's.
 
-    Groups and channels, what Telegram itself reports, and kinds that were not asked for are nobody's. ``bot`` is the
-    bot's own id, ``account`` the name under which its customers are kept; ``now`` dates a tap, which carries no time.
-    Raises :class:`LookupError`, :class:`TypeError`, :class:`ValueError` or
-    :class:`OverflowError` on what the Bot API does not send.
+    Groups and channels, what Telegram itself reports, and kinds that were not asked for are nobody's. ``account`` is
+    the bot's own id; ``now`` dates a tap, which carries no time. Raises :class:`LookupError`, :class:`TypeError`,
+    :class:`ValueError` or :class:`OverflowError` on what the Bot API does not send.
     """
     if "message" in update:
-        found = _message(update["message"], account)
-    elif "edited_message" in update:
-        found = _edited(update["edited_message"], account, update["update_id"])
-    elif "callback_query" in update:
-        found = _choice(update["callback_query"], account, now)
-    else:
-        return None
-    if found is None:
-        return None
-    return replace(found, id=f"{bot}.{found.id}", target=found.target and f"{bot}.{found.target}")
+        return _message(update["message"], account)
+    if "edited_message" in update:
+        return _edited(update["edited_message"], account, update["update_id"])
+    if "callback_query" in update:
+        return _choice(update["callback_query"], account, now)
+    return None
 
 
 def _message(message: Json, account: str) -> Event | None:

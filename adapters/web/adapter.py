@@ -8,15 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.errors import PhotoError
+from bot.errors import PhotoError, StorageError, TryLater
 from bot.model import Customer, Event, PhotoRef
 from bot.ports import Accept, Capabilities, Finding, Outgoing, PhotoStore, Store
 
 from . import link
 from .audience import Audience
 from .customers import CHANNEL
-from .desk import Desk, OnNew, OnStop, OnTyping
-from .frames import MOST_TEXT
+from .desk import Desk, OnStop, OnTyping, Preparing
 from .pace import Rates
 from .server import Server
 from .shop import PICTURES, WebShop
@@ -30,7 +29,7 @@ class WebAdapter:
     """
 
     name = CHANNEL
-    capabilities = Capabilities(preview=True, shows_estimate=True, shows_label=True, text_units=MOST_TEXT)
+    capabilities = Capabilities(preview=True, shows_label=True)
 
     def __init__(
         self,
@@ -40,16 +39,21 @@ class WebAdapter:
         shop: WebShop,
         knowledge: Path,
         origins: Sequence[str],
+        on_stop: OnStop,
+        on_typing: OnTyping,
+        most_photos: int,
+        notice_after_s: float,
+        preparing: Preparing,
         max_upload_bytes: int = 20_000_000,
         rates: Rates | None = None,
-        on_stop: OnStop | None = None,
-        on_new: OnNew | None = None,
-        on_typing: OnTyping | None = None,
     ) -> None:
         """``origins``: the addresses that the page may be opened under, as browsers send them («http://127.0.0.1:7860»).
 
-        ``on_stop`` ends the answer on its way, ``on_new`` begins another conversation (without it the store's ``begin``
-        does), ``on_typing`` hears of photos whose words are still being typed.
+        ``on_stop`` ends the answer on its way, ``on_typing`` hears of photos whose words are still being typed; it may
+        take its time and is cancelled when other photos take their place.
+
+        ``most_photos`` may go with one message; after ``notice_after_s`` seconds without a first word the page says by
+        itself that it takes a while; ``preparing`` tells whether what is said now waits for the model to be loaded.
         """
         rates = rates or Rates()
         self._shop = shop
@@ -62,8 +66,9 @@ class WebAdapter:
             audience=self._audience,
             demonstration=shop.demonstration,
             rates=rates,
+            most_photos=most_photos,
+            preparing=preparing,
             on_stop=on_stop,
-            on_new=on_new,
             on_typing=on_typing,
         )
         self._server = Server(
@@ -74,6 +79,8 @@ class WebAdapter:
             knowledge=knowledge,
             origins=origins,
             max_upload_bytes=max_upload_bytes,
+            most_photos=most_photos,
+            notice_after_s=notice_after_s,
             rates=rates,
         )
 
@@ -90,7 +97,7 @@ class WebAdapter:
 
     async def close(self) -> None:
         """Ends every open connection; the pages keep what is not acknowledged and come back by themselves."""
-        self._desk.accept = None
+        await self._desk.close()
         for listener in self._audience.all():
             listener.end(link.RESTART, "restart")
 
@@ -103,7 +110,10 @@ class WebAdapter:
     async def send(self, outgoing: Outgoing) -> None:
         customer = outgoing.reply.customer
         self._audience.over(customer)
-        await self._desk.push(customer, outgoing.reply.choices)
+        try:
+            await self._desk.push(customer, outgoing.reply.choices)
+        except StorageError as exc:
+            raise TryLater(f"the open pages were not shown reply {outgoing.id}: {exc}", seconds=1) from exc
 
     async def thinking(self, customer: Customer, route: str) -> None:
         self._audience.thinking(customer)

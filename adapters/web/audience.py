@@ -33,6 +33,8 @@ class Listener(Protocol):
 class Live:
     """An answer on its way."""
 
+    #: When it was begun, by the clock below.
+    began: float
     preview: str = ""
     #: Words of the notice, and when it was given and runs out by the clock below.
     notice: str = ""
@@ -78,19 +80,18 @@ class Audience:
     # ------------------------------------------------------------------------------ the answer on its way
 
     def thinking(self, customer: Customer) -> None:
-        self._keep(customer, self._live.get(customer, Live()))
-        self.show(customer, {"type": "thinking"})
+        live = self._begun(customer)
+        self._keep(customer, live)
+        self.show(customer, self._thinking(live))
 
     def preview(self, customer: Customer, text: str) -> None:
-        live = replace(self._live.get(customer, Live()), preview=text, notice="")
+        live = replace(self._begun(customer), preview=text, notice="")
         self._keep(customer, live)
         self.show(customer, {"type": "preview", "text": text})
 
     def notice(self, customer: Customer, text: str, *, seconds: float, ahead: int) -> None:
         now = self._clock()
-        live = replace(
-            self._live.get(customer, Live()), notice=text, since=now, until=now + max(seconds, 0.0), ahead=ahead
-        )
+        live = replace(self._begun(customer), notice=text, since=now, until=now + max(seconds, 0.0), ahead=ahead)
         self._keep(customer, live)
         self.show(customer, self._notice(live))
 
@@ -103,18 +104,24 @@ class Audience:
         live = self._live.get(customer)
         if live is None:
             return []
-        frames: list[dict[str, Any]] = [{"type": "thinking"}]
+        frames = [self._thinking(live)]
         if live.notice:
             frames.append(self._notice(live))
         if live.preview:
             frames.append({"type": "preview", "text": live.preview})
         return frames
 
+    def _begun(self, customer: Customer) -> Live:
+        return self._live.get(customer) or Live(began=self._clock())
+
     def _keep(self, customer: Customer, live: Live) -> None:
         self._live[customer] = live
         self._live.move_to_end(customer)
         if len(self._live) > self.MOST_LIVE:
             self._live.popitem(last=False)
+
+    def _thinking(self, live: Live) -> dict[str, Any]:
+        return {"type": "thinking", "waited": round(self._clock() - live.began, 1)}
 
     def _notice(self, live: Live) -> dict[str, Any]:
         """Seconds, not a time of day: the clock of the browser may be anything."""

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.errors import StorageError
+from bot.errors import BotError, StorageError
 from bot.model import Choice, Customer, Event, EventKind, Language, Photo
 from bot.ports import Accept, PhotoStore, Said, Store
 
-from . import frames, jpeg
+from . import frames
 from .audience import Audience
 from .customers import event_id, page_id
 from .pace import Buckets, Rates
 
+log = logging.getLogger(__name__)
+
 OnStop = Callable[[Customer], Awaitable[None]]
-OnNew = Callable[[Customer, Language], Awaitable[None]]
 OnTyping = Callable[[Customer, Sequence[Photo]], Awaitable[None]]
+#: Whether what is said now is answered only after the model was loaded.
+Preparing = Callable[[], bool]
 
 #: Rows that are asked for at once.
 _PART = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """Photos that are being looked at while their words are typed."""
+
+    photos: tuple[str, ...]
+    task: asyncio.Task[None]
 
 
 class Desk:
@@ -35,18 +48,21 @@ class Desk:
         audience: Audience,
         demonstration: bool,
         rates: Rates,
-        on_stop: OnStop | None,
-        on_new: OnNew | None,
-        on_typing: OnTyping | None,
+        most_photos: int,
+        preparing: Preparing,
+        on_stop: OnStop,
+        on_typing: OnTyping,
     ) -> None:
         self._store = store
         self._photos = photos
         self._audience = audience
         self._demonstration = demonstration
         self._pace = Buckets(rates.messages)
+        self._most_photos = most_photos
+        self._preparing = preparing
         self._on_stop = on_stop
-        self._on_new = on_new
         self._on_typing = on_typing
+        self._looks: dict[Customer, _Look] = {}
         #: The core's door; there from the start of :meth:`WebAdapter.run` to its end.
         self.accept: Accept | None = None
 
@@ -60,8 +76,9 @@ class Desk:
         Looking begins nothing: a visitor who never wrote leaves no row behind.
         """
         rows = await self._history(customer)
-        current, holder = 0, "bot"
+        current, holder, unanswered = 0, "bot", False
         if rows:
+            unanswered = rows[-1].turn.speaker == "customer"
             known = await self._store.conversation(customer, language=language)
             current, holder = known.id, known.holder
         newest = rows[-1].id if rows else 0
@@ -74,9 +91,13 @@ class Desk:
             "holder": holder,
             "partial": partial,
             "rows": self._rows(customer, rows),
-            "live": self._audience.live(customer),
+            "live": self._audience.live(customer) or self._waiting(holder, unanswered=unanswered),
         }
         return frame, newest
+
+    def _waiting(self, holder: str, *, unanswered: bool) -> list[dict[str, Any]]:
+        """What stands for an answer that nobody could begin yet; a person's takes as long as it takes."""
+        return [{"type": "preparing"}] if unanswered and holder == "bot" and self._preparing() else []
 
     async def push(self, customer: Customer, choices: tuple[Choice, ...] = ()) -> None:
         """Sends each open tab the rows that it does not have; ``choices`` belong to the newest."""
@@ -118,7 +139,7 @@ class Desk:
         text = frame.text.strip()
         if len(text) > frames.MOST_TEXT:
             return _refused(frame.event, "long")
-        if len(frame.photos) > frames.MOST_PHOTOS:
+        if len(frame.photos) > self._most_photos:
             return _refused(frame.event, "many")
         if not text and not frame.photos:
             return _refused(frame.event, "empty")
@@ -135,7 +156,7 @@ class Desk:
             photos=photos,
             language=frame.language,
         )
-        return await self._take(event, frame.event)
+        return await self._take(event, frame)
 
     async def choose(self, customer: Customer, frame: frames.Choose) -> dict[str, Any]:
         if seconds := self._pace.take(customer.id):
@@ -148,31 +169,59 @@ class Desk:
             text=frame.choice,
             language=frame.language,
         )
-        return await self._take(event, frame.event)
+        return await self._take(event, frame)
 
-    async def _take(self, event: Event, name: str) -> dict[str, Any]:
+    async def _take(self, event: Event, frame: frames.Say | frames.Choose) -> dict[str, Any]:
         if self.accept is None:
-            return _refused(name, "pace", 2.0)
+            return _refused(frame.event, "pace", 2.0)
         await self.accept([event], None)
         await self.push(event.customer)
-        return {"type": "taken", "event": name}
+        if self._preparing():
+            known = await self._store.conversation(event.customer, language=frame.language)
+            for sign in self._waiting(known.holder, unanswered=True):
+                self._audience.show(event.customer, sign)
+        return {"type": "taken", "event": frame.event}
 
-    async def typing(self, customer: Customer, frame: frames.Typing) -> None:
-        if self._on_typing is not None:
-            await self._on_typing(customer, await self._own(customer, frame.photos))
+    def typing(self, customer: Customer, frame: frames.Typing) -> None:
+        """Has photos looked at while their words are typed. Beside the tab, which goes on reading: looking may take
+        seconds, and what the customer says next must not wait for it.
+        """
+        photos, before = tuple(frame.photos), self._looks.get(customer)
+        if self.accept is None or (before is not None and before.photos == photos):
+            return
+        if before is not None:
+            before.task.cancel()
+        task = asyncio.create_task(self._look(customer, photos))
+        look = self._looks[customer] = _Look(photos=photos, task=task)
+        task.add_done_callback(lambda _: self._looked(customer, look))
+
+    async def _look(self, customer: Customer, photos: Sequence[str]) -> None:
+        try:
+            await self._on_typing(customer, await self._own(customer, photos))
+        except BotError as exc:
+            # A courtesy: the photos are looked at again when the message is there, and what is wrong shows then.
+            log.info("photos of customer %s were not looked at before their words: %s", customer.id, exc)
+
+    def _looked(self, customer: Customer, look: _Look) -> None:
+        if self._looks.get(customer) is look:
+            del self._looks[customer]
+
+    async def close(self) -> None:
+        """Takes nothing more in, and ends what is under way beside the tabs."""
+        self.accept = None
+        tasks = [look.task for look in self._looks.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def stop(self, customer: Customer) -> None:
-        if self._on_stop is not None:
-            await self._on_stop(customer)
+        await self._on_stop(customer)
         self._audience.over(customer)
         await self.push(customer)
         self._audience.show(customer, {"type": "stopped"})
 
     async def new(self, customer: Customer, language: Language) -> None:
-        if self._on_new is not None:
-            await self._on_new(customer, language)
-        else:
-            await self._store.begin(customer, language=language)
+        await self._store.begin(customer, language=language)
         self._audience.over(customer)
         frame, newest = await self.snapshot(customer, language)
         for listener in self._audience.of(customer):
@@ -184,13 +233,11 @@ class Desk:
 
     async def add_photo(self, customer: Customer, data: bytes) -> Photo:
         """Keeps a photo as this customer's. Raises :class:`~bot.errors.PhotoError`."""
-        photo = await self._photos.add(data)
-        await self._store.own_photo(customer, photo)
-        return photo
+        return await self._photos.add(customer, data)
 
     async def read_photo(self, customer: Customer, sha256: str) -> bytes | None:
         """The bytes of a photo that this customer sent or was sent; ``None`` for everybody else's."""
-        if not await self._store.owns_photo(customer, sha256):
+        if await self._store.photo(customer, sha256) is None:
             rows = await self._history(customer)
             if not any(photo.sha256 == sha256 for said in rows for photo in said.turn.photos):
                 return None
@@ -203,14 +250,13 @@ class Desk:
         """The photos behind these hashes, each once; left out is what is not there or not his."""
         found = []
         for sha256 in dict.fromkeys(hashes):
-            if not await self._store.owns_photo(customer, sha256):
+            if (photo := await self._store.photo(customer, sha256)) is None:
                 continue
             try:
-                data = await asyncio.to_thread(self._photos.read, sha256)
+                await asyncio.to_thread(self._photos.read, sha256)
             except StorageError:
-                continue
-            width, height = jpeg.size(data)
-            found.append(Photo(sha256=sha256, media_type="image/jpeg", width=width, height=height))
+                continue  # its file was lost: the page still has it, and brings it again
+            found.append(photo)
         return tuple(found)
 
 

@@ -8,7 +8,8 @@ else::
     said       rows                        the truth; known by id, an event's row replaces what the page drew for it
     taken      event                       safe here: the page may forget its copy
     refused    event, reason, seconds      not taken: long, many, empty, photo, pace
-    thinking   –                           an answer is being made
+    preparing  –                           it is safe; an answer begins when the model is there
+    thinking   waited                      an answer is being made, since so many seconds
     preview    text                        what of the answer is out so far, whole sentences
     notice     text, left, total, ahead    the answer takes a while: seconds left of how many, who is served before
     stopped    –                           the answer will not be finished
@@ -29,8 +30,9 @@ from .shop import picture_url
 
 #: Most characters of one frame. What a page sends is far below it; more is not a page.
 MOST_FRAME = 32_768
-#: Most characters of one message, and most photos with it.
+#: Most characters of one message.
 MOST_TEXT = 4_000
+#: Most photos that a frame may name while words are typed; how many go with one message is the core's to say.
 MOST_PHOTOS = 9
 
 

@@ -95,7 +95,7 @@ class Link:
             case frames.Choose():
                 self.show(await self._desk.choose(self.customer, frame))
             case frames.Typing():
-                await self._desk.typing(self.customer, frame)
+                self._desk.typing(self.customer, frame)
             case frames.Stop():
                 await self._desk.stop(self.customer)
             case frames.New():

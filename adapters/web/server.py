@@ -97,6 +97,8 @@ class Server:
         knowledge: Path,
         origins: Sequence[str],
         max_upload_bytes: int,
+        most_photos: int,
+        notice_after_s: float,
         rates: Rates,
     ) -> None:
         self._store = store
@@ -106,6 +108,8 @@ class Server:
         self._origins = frozenset(origin.rstrip("/") for origin in origins)
         self._hosts = frozenset(urlsplit(origin).netloc for origin in self._origins)
         self._most = max_upload_bytes
+        self._most_photos = most_photos
+        self._notice_after_s = notice_after_s
         self._rates = rates
         self._uploads = asyncio.Semaphore(rates.uploads)
         self._photo_pace = Buckets(rates.photos)
@@ -136,7 +140,8 @@ class Server:
             "note": dict(shop.note),
             "questions": {language: list(words) for language, words in shop.questions.items()},
             "examples": [{"picture": picture_url(f"{PICTURES}/{e.file}"), **e.words} for e in shop.examples],
-            "limits": {"text": frames.MOST_TEXT, "photos": frames.MOST_PHOTOS, "bytes": self._most},
+            "limits": {"text": frames.MOST_TEXT, "photos": self._most_photos, "bytes": self._most},
+            "patience": self._notice_after_s,
             "words": languages,
         }
         environment = Environment(

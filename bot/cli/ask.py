@@ -131,7 +131,7 @@ def _show(answer: dict[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     if answer.get("notice"):
         console.print(answer["notice"], style="dim", markup=False)
-    console.print(answer["reply"] or "(a person speaks with this customer: the bot is silent)", markup=False)
+    console.print(answer["reply"] or f"({_silence(answer)})", markup=False)
     if answer.get("model"):
         timings, tokens = answer["timings"], answer["tokens"]
         figures = [
@@ -142,3 +142,12 @@ def _show(answer: dict[str, Any]) -> None:
             answer["model"],
         ]
         console.print(" · ".join(figures), style="dim", markup=False)
+
+
+def _silence(answer: dict[str, Any]) -> str:
+    """Why there is no reply."""
+    if answer["mode"] == "off":
+        return 'the bot is switched off: [dialogue] mode = "off" in bot.toml; the message is kept'
+    if answer["holder"] == "bot":
+        return "there was nothing to answer"
+    return "a person speaks with this customer: the bot is silent"

@@ -5,13 +5,18 @@ from __future__ import annotations
 import tempfile
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bot.cli import app
 from bot.cli.common import document, load
+from bot.config import Config
 from bot.errors import BotError
+
+if TYPE_CHECKING:
+    from bench.engine import Pair as Measured
+    from bot.app import Place
 
 bench = typer.Typer(help="The project's own figures, peers beside them in the same run.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
@@ -39,38 +44,38 @@ def engine(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """First token, follow-ups, customers in turn, after a restart, decode: ours, the stock handler, llama-server."""
-    from bench.engine import Pair as Files
     from bench.engine import run
-    from bot.app import Place, choice_of
-    from inference import models
+    from bot.app import Place
 
     config, root = load(context)
     with tempfile.TemporaryDirectory() as folder:
         if pair is Pair.RANDOM:
-            try:
-                from bench import random_pair
-            except ImportError as exc:
-                raise BotError(
-                    "the random pair is written by the package gguf: pip install -r requirements-dev.txt"
-                ) from exc
-            text, projector = random_pair.write("bench", Path(folder), "Q8_0")
-            files = Files(name="random bench", model=str(text), projector=str(projector), threads=1, visual_tokens=256)
-        else:
-            found = models.resolve(config.inference.model, config.inference.mmproj, Place.of(config, root).models)
-            choice = choice_of(config, found)
-            files = Files(
-                name=found.row.name,
-                model=str(found.text),
-                projector=str(found.projector),
-                threads=choice.threads,
-                visual_tokens=choice.visual_tokens,
-                square=found.row.square,
-            )
-        result = run(files)
+            config = _random(config, Path(folder))
+        result = run(pair_of(config, Place.of(config, root), Path(folder)))
     if as_json:
         document(result)
     else:
         _show(result)
+
+
+def pair_of(config: Config, place: Place, folder: Path) -> Measured:
+    """The configured model, set up as ``run`` sets it up; its state goes to a folder of its own."""
+    from bench.engine import Pair as Measured
+    from bot.app import choice_of, files_of, settings_of
+
+    files = files_of(config, place)
+    return Measured(settings=settings_of(config, files, choice_of(config, files), folder))
+
+
+def _random(config: Config, folder: Path) -> Config:
+    """The same configuration with a model of random weights."""
+    try:
+        from bench import random_pair
+    except ImportError as exc:
+        raise BotError("the random pair is written by the package gguf: pip install -r requirements-dev.txt") from exc
+    text, projector = random_pair.write("bench", folder, "Q8_0")
+    model = config.inference.model_copy(update={"model": str(text), "mmproj": str(projector)})
+    return config.model_copy(update={"inference": model})
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -45,8 +45,8 @@ def erase(
         typer.confirm(f"Erase everything of {found}? It cannot be undone", abort=True)
     photos = asyncio.run(_erase(config, root, found))
     typer.echo(
-        f"erased; {photos} photos removed. Backups made before still hold this customer: delete them when you no longer "
-        "need them; «db restore» erases him again"
+        f"erased; {photos} photos removed. Backups made before still hold this customer: delete them when you no "
+        "longer need them; «db restore» erases him again"
     )
 
 

@@ -26,7 +26,7 @@ def upgrade(context: typer.Context) -> None:
 
     config, root = load(context)
     place = Place.of(config, root)
-    place.database.parent.mkdir(parents=True, exist_ok=True)
+    place.data.mkdir(parents=True, exist_ok=True)
     copy = migrate(place.url, place.copies)
     typer.echo(f"up to date; the copy of before is {copy}" if copy else "up to date; nothing was to be done")
 
@@ -70,7 +70,7 @@ def restore(context: typer.Context, file: Annotated[Path, typer.Argument(help="A
 
     config, root = load(context)
     place = Place.of(config, root)
-    place.database.parent.mkdir(parents=True, exist_ok=True)
+    place.data.mkdir(parents=True, exist_ok=True)
     with RunLock(place.lock), _bar("restoring") as progress:
         restored = put_back(file, place.url, place.photos, in_use=False, progress=progress)
     typer.echo("restored" + "".join(f"; what was there before: {path}" for path in restored.aside))

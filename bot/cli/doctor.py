@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -57,15 +58,15 @@ async def _parts(config: Config, root: Path) -> dict[str, list[Finding]]:
 
 def _storage(config: Config, root: Path) -> list[Finding]:
     from bot.app import Place
-    from storage.health import check
+    from storage.health import begun, check
 
     place = Place.of(config, root)
     out = []
-    if place.database.exists():
+    if begun(place.url):
         out += check(place.url, place.photos)
     else:
         out.append(Finding(ok=True, what="no database yet; the first start makes it"))
-    folder = next(p for p in (place.database.parent, *place.database.parent.parents) if p.exists())
+    folder = next(p for p in (place.data, *place.data.parents) if p.exists())
     free = shutil.disk_usage(folder).free
     out.append(
         Finding(
@@ -109,41 +110,36 @@ async def _shop(config: Config, root: Path) -> list[Finding]:
 
 
 def _model(config: Config, root: Path) -> list[Finding]:
-    from bot.app import Place
-    from inference import models
+    from bot.app import Place, model_findings
 
-    wanted = config.inference
     try:
-        files = models.resolve(wanted.model, wanted.mmproj, Place.of(config, root).models)
+        return model_findings(config, Place.of(config, root))
     except BotError as exc:
         return [Finding(ok=False, what=str(exc), fix="python -m bot model list")]
-    return [*models.verify(files), Finding(ok=True, what=files.row.note("en"))]
 
 
 def _hardware(config: Config, root: Path) -> list[Finding]:
-    from bot.app import Place, choice_of
-    from inference import models
+    from bot.app import Place, machine_findings
 
-    wanted = config.inference
     try:
-        files = models.resolve(wanted.model, wanted.mmproj, Place.of(config, root).models)
+        return machine_findings(config, Place.of(config, root))
     except BotError:
         # Said under «model» already; without one there is nothing to choose.
         return []
-    choice = choice_of(config, files)
-    return [Finding(ok=True, what=reason) for reason in choice.reasons]
 
 
 async def _channels(config: Config, root: Path) -> list[Finding]:
     from bot.app import Place, channels, opened
 
-    try:
-        async with opened(config, Place.of(config, root)) as house:
-            adapters = channels(house, config.web.port)
-            found = [finding for adapter in adapters.values() for finding in await adapter.check()]
-            return found or [Finding(ok=False, what="no channel is enabled", fix="enable one in [adapters]")]
-    except BotError as exc:
-        return [Finding(ok=False, what=str(exc), fix="see above")]
+    # Whoever looks changes nothing: what a house makes when it is opened goes to a folder that is thrown away.
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            async with opened(config, Place.of(config, root).aside(Path(folder))) as house:
+                adapters = channels(house, config.web.port)
+                found = [finding for adapter in adapters.values() for finding in await adapter.check()]
+                return found or [Finding(ok=False, what="no channel is enabled", fix="enable one in [adapters]")]
+        except BotError as exc:
+            return [Finding(ok=False, what=str(exc), fix="see above")]
 
 
 def _show(parts: dict[str, list[Finding]]) -> None:

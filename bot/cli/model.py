@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from contextlib import AsyncExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -115,26 +115,32 @@ def pull(
 @model.command()
 def check(context: typer.Context) -> None:
     """Loads the configured model and asks it one question."""
-    from bot.app import Place
-    from inference import models
+    from bot.app import Place, model_findings
 
     config, root = load(context)
-    files = models.resolve(config.inference.model, config.inference.mmproj, Place.of(config, root).models)
-    for finding in models.verify(files):
+    for finding in model_findings(config, Place.of(config, root)):
         typer.echo(f"✓ {finding.what}")
     answer = asyncio.run(_try(config, root))
     typer.echo(f"✓ it answers: {answer}")
 
 
 async def _try(config: Config, root: Path) -> str:
+    """Asks the model itself, by no channel: it is tried whether the bot is to answer customers or not."""
     import tempfile
 
-    from adapters.ask import Question
-    from bot.app import Place, asking
+    from bot.app import Place, opened
+    from bot.model import Customer
 
+    async def unseen(*_: object) -> None:
+        """Nobody looks on while the answer is written."""
+
+    nobody = Customer(channel="check", account="local", id="check")
     # A database of its own: a try is nobody's history. The models stay where they are.
     with tempfile.TemporaryDirectory() as folder:
-        place = replace(Place.of(config, root), database=Path(folder, "try.db"), photos=Path(folder, "photos"))
-        async with asking(config, place) as adapter:
-            said = await adapter.ask(Question(customer="check", text="你好，你们卖什么？"))
-    return f"{said['reply']} ({said['timings']['total_s']:.1f} s)"
+        async with opened(config, Place.of(config, root).aside(Path(folder))) as house, AsyncExitStack() as stack:
+            await house.think(stack)
+            conversation = await house.store.conversation(nobody, language="zh")
+            answered = await house.dialogue(nobody).answer(
+                conversation, ["你好，你们卖什么？"], language="zh", show=unseen, tell=unseen
+            )
+    return f"{answered.text} ({answered.trace.timings.total_s:.1f} s)"

@@ -12,6 +12,7 @@ import typer
 from bot.cli import app
 from bot.cli.common import load
 from bot.config import Config
+from bot.ports import EngineInfo
 
 
 @app.command()
@@ -34,7 +35,7 @@ async def _run(config: Config, root: Path) -> None:
     watcher = asyncio.create_task(_interrupt(stop, starting))
     try:
         async with running(config, Place.of(config, root)) as (house, port):
-            _hello(config, house.brain.files.row.title, house.brain.files.row.note("zh"), port)
+            _hello(config, house.engine.info, port)
             await stop.wait()
     except asyncio.CancelledError:
         if not stop.is_set():
@@ -56,15 +57,15 @@ async def _interrupt(stop: asyncio.Event, starting: asyncio.Task[None]) -> None:
         starting.cancel()
 
 
-def _hello(config: Config, model: str, note: str, port: int) -> None:
+def _hello(config: Config, model: EngineInfo, port: int) -> None:
     """Six lines: where, what answers and what it is good for, how to stop, what to do next."""
     from rich.console import Console
 
     host = "127.0.0.1" if config.web.host in {"0.0.0.0", "::"} else config.web.host  # noqa: S104
     say = Console(highlight=False, soft_wrap=True).print
     say(f"\n[bold]掌柜[/] 已就绪 · ready: [bold cyan]http://{host}:{port}[/]")
-    say(f"模型 · model: {model}")
-    say(f"  {note}", markup=False)
+    say(f"模型 · model: {model.title}")
+    say(f"  {model.notes[config.shop.language]}", markup=False)
     say("停止 · stop: Ctrl-C")
     say("试一试 · try: 打开上面的网址，发一张照片 (open the page and send a photo)")
     say("接下来 · next: python -m bot doctor · python -m bot model list · README.md")

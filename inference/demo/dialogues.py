@@ -441,6 +441,9 @@ def conversation(
         out += english_rounds(talk, rounds)
     while len(out) < rounds:
         out += _next(talk, sections)
+    if rng.random() < 0.05:  # he goes on in the other language, and is answered in it
+        state = (rng, pick, most_lines, talk.orders, talk.item, talk.looking, talk.known)
+        out += _next(Talk(*state), sections) if english else english_rounds(EnglishTalk(*state), 1)
     return Conversation(
         id=1,
         customer=Customer(channel="web", account="", id="1"),

@@ -207,7 +207,13 @@ async def conversations(bench: Bench, number: int) -> None:
 def settings(folder: Path, state: Path, threads: int) -> Settings:
     header = gguf.read(folder / "demo.gguf")
     info = EngineInfo(
-        model="demo", note="", prompt="brief", fact_lines=3, context=2048, prompt_sha256=header.prompt_sha256
+        model="demo",
+        title=header.name,
+        notes={},
+        prompt="brief",
+        fact_lines=3,
+        context=2048,
+        prompt_sha256=header.prompt_sha256,
     )
     return Settings(
         model=folder / "demo.gguf", projector=folder / "demo-mmproj.gguf", info=info, state_dir=state,

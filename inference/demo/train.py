@@ -27,7 +27,7 @@ from inference.demo import export, looking, photographs, pictures, shop, speakin
 from inference.demo.towers import Shape, Text, Vision
 
 GOODS, STRANGERS, SHARD = 24, 9, 4000
-LOOK, TOLD, SEEN = 8000, 300, 2500
+LOOK, TOLD, SEEN = 8000, 200, 1500
 #: Conversations in a batch of all processes together.
 ROWS = 32
 

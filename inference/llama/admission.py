@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from enum import Enum, auto
 from typing import Any
 
 from bot.errors import TooLong
@@ -24,6 +25,16 @@ from inference.llama.writer import Writer
 MARGIN = 64
 
 
+class Start(Enum):
+    """How the attempt to start a job ended."""
+
+    BEGUN = auto()
+    #: Others must end first.
+    NO_ROOM = auto()
+    #: Making room took away what the job was to go on from: another attempt begins with what is left.
+    AGAIN = auto()
+
+
 class Admission:
     def __init__(
         self, settings: Settings, model: Model, memory: Memory, files: StateFiles, rates: Rates, unit: int
@@ -35,8 +46,8 @@ class Admission:
         #: Cells that one conversation may take.
         self.share = min(settings.n_ctx // settings.parallel, model.trained)
 
-    def start(self, job: Job, reserved: int) -> bool:
-        """Gives a job its sequence and its legs. False: there is no room now.
+    def start(self, job: Job, reserved: int) -> Start:
+        """Gives a job its sequence and its legs; one that does not begin has taken nothing.
 
         Raises :class:`TooLong` when the conversation does not fit into its share. ``reserved``: cells that others
         were promised.
@@ -47,7 +58,7 @@ class Admission:
         held = self.memory.best(request.conversation, prompt.trunk)
         shared = self._shared(prompt.shared)
         if held is None and shared is not None and shared.busy:
-            return False
+            return Start.NO_ROOM
         trunk = self._parts(prompt.trunk[len(held.pieces if held else prompt.shared) :], request)
         tail = self._parts(prompt.tail, request)
         fresh = _cells(trunk) + _cells(tail) + request.max_tokens + MARGIN
@@ -65,12 +76,14 @@ class Admission:
         place.busy = True
         if not self.memory.room(cells=wanted, slots=3, reserved=reserved):
             self.memory.leave(place)
-            return False
+            return Start.NO_ROOM
         sequence = self.memory.resume(place, prompt.trunk)
-        if (held and sequence is None) or (resident and shared and not shared.sequences):
-            # What it counted on had to go, to make this very room perhaps: once more, with what is left.
+        own_lost = held is not None and sequence is None
+        shared_lost = resident and shared is not None and not shared.sequences
+        if own_lost or shared_lost:
+            # Each attempt finds less to go on from than the one before, in the end nothing: there is a last one.
             self.memory.leave(place)
-            return self.start(job, reserved)
+            return Start.AGAIN
         job.legs.append(Leg(place, trunk))
         job.legs.append(Leg(place, tail))
         job.writer = self._writer(request)
@@ -79,11 +92,11 @@ class Admission:
         if sequence is None and shared is not None:
             if not shared.sequences and not self._open(job, shared, opening):
                 job.promised += _cells(opening)
-                return True
+                return Start.BEGUN
             sequence = self.memory.fork(shared.sequences[0], place)
         job.reused = sequence.cells if sequence else 0
         self._sit(job, place, sequence or self.memory.new(place), job.legs.popleft().parts)
-        return True
+        return Start.BEGUN
 
     def go_on(self, job: Job) -> None:
         """The next leg, in a copy of the sequence that the last one ended in."""
@@ -105,16 +118,16 @@ class Admission:
             photo = part.piece.photo if isinstance(part.piece, chat.Image) else None
             sequence.extend(part.piece, part.tokens, photo, part.grid)
 
-    def _prepare(self, job: Job, reserved: int) -> bool:
+    def _prepare(self, job: Job, reserved: int) -> Start:
         """A shop's prompt, unless it is there; then only the photos are left."""
         shared = self._shared(job.prompt.shared)
         if shared is None or shared.sequences:
-            return shared is None or not shared.busy
+            return Start.NO_ROOM if shared is not None and shared.busy else Start.BEGUN
         opening = self._parts(job.prompt.shared, None)
         if not self.memory.room(cells=_cells(opening), slots=1, reserved=reserved):
-            return False
+            return Start.NO_ROOM
         self._open(job, shared, opening)
-        return True
+        return Start.BEGUN
 
     def _open(self, job: Job, shared: Place, opening: tuple[Part, ...]) -> bool:
         """Brings a shop's prompt back from its file, or lets the job compute it; whether it is there now."""

@@ -13,7 +13,7 @@ from bot.model import Photo
 from bot.ports import Chunk
 from inference import gguf
 from inference.llama import chat, probe
-from inference.llama.admission import Admission
+from inference.llama.admission import Admission, Start
 from inference.llama.context import BATCH, Context, Floats, Model, Slice
 from inference.llama.job import Job, sort_of
 from inference.llama.memory import Memory
@@ -148,7 +148,9 @@ class Runner:
         """Whether there was room for a job; one that failed at once is answered, and gone from those that wait."""
         with self._answering_for([job]):
             reserved = sum(other.unspent for other in self.scheduler.running)
-            if not self.admission.start(job, reserved):
+            while (start := self.admission.start(job, reserved)) is Start.AGAIN:
+                pass
+            if start is Start.NO_ROOM:
                 return False
             job.began = time.monotonic()
             self._follow(job)

@@ -7,27 +7,29 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from bench import random_pair
-from bench.engine import Pair, Server, run, served
+from bench.engine import Ours, Pair, Server, options, run, served
+from bot.app import Place
+from bot.cli.bench import pair_of
+from bot.config import Config
+from bot.ports import EngineInfo
+from inference.llama.settings import Settings
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    model, projector = random_pair.write("tiny", tmp_path_factory.mktemp("pair"))
-    return Pair(
-        name="random tiny",
-        model=str(model),
-        projector=str(projector),
-        threads=1,
-        visual_tokens=16,
-        n_ctx=12_288,
-        side=128,
-        reply=64,
+    folder = tmp_path_factory.mktemp("pair")
+    model, projector = random_pair.write("tiny", folder)
+    info = EngineInfo(model="random tiny", title="Random", notes={}, prompt="full", fact_lines=0, context=0)
+    settings = Settings(
+        model=model, projector=projector, info=info, state_dir=folder, n_ctx=12_288, parallel=4, visual_tokens=16
     )
+    return Pair(settings=settings, side=128, reply=64)
 
 
 class _Door(BaseHTTPRequestHandler):
@@ -58,7 +60,8 @@ def test_a_server_is_asked_what_we_are_asked(pair: Pair, door: str) -> None:
     with served(pair, door + "/") as base:
         measured = Server(pair, base).evening()
     assert set(measured) == {"restart", "follow-up", "decode", "first", "in turn"}
-    assert all(value is not None and value > 0 for value in measured.values())
+    # A door that computes nothing may take as long for one token as for many: then there is no pace to tell.
+    assert all(value is not None and value > 0 for name, value in measured.items() if name != "decode")
     longest = max((asked["messages"] for asked in _Door.asked), key=len)
     assert [message["role"] for message in longest] == ["system", "user", "assistant", "user", "assistant", "user"]
     assert longest[1]["content"][0]["image_url"]["url"].startswith("data:image/jpeg;base64,")
@@ -80,7 +83,31 @@ def test_our_side_measures_everything(pair: Pair) -> None:
 
 def test_what_cannot_be_run_is_said(pair: Pair) -> None:
     with pytest.raises(RuntimeError, match="there is no such file"):
-        run(replace(pair, model="none.gguf"), stock=False)
+        run(replace(pair, settings=replace(pair.settings, model=Path("none.gguf"))), stock=False)
+
+
+def test_what_the_owner_set_is_what_is_measured(pair: Pair, tmp_path: Path) -> None:
+    config = Config.model_validate(
+        {
+            "inference": {
+                "model": str(pair.settings.model),
+                "mmproj": str(pair.settings.projector),
+                "n_ctx": 5120,
+                "gpu_layers": 3,
+                "threads": 2,
+                "parallel": 2,
+            },
+            "photos": {"visual_tokens": 64},
+        }
+    )
+    measured = pair_of(config, Place.of(config, tmp_path), tmp_path)
+    s = measured.settings
+    assert (s.n_ctx, s.gpu_layers, s.threads, s.parallel, s.visual_tokens) == (5120, 3, 2, 2, 64)
+    ours = Ours(measured, tmp_path / "state").settings
+    assert ours == replace(s, state_dir=tmp_path / "state", most_threads=0, sampling=replace(s.sampling, seed=1))
+    theirs = options(measured, 80)
+    said = {key: theirs[theirs.index(key) + 1] for key in ("-c", "-ngl", "-t", "-np", "--image-max-tokens")}
+    assert said == {"-c": "5120", "-ngl": "3", "-t": "2", "-np": "2", "--image-max-tokens": "64"}
 
 
 def test_a_random_vocabulary_has_the_size_that_was_asked_for() -> None:

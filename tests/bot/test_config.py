@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, Field
 
 from bot import config
 from bot.config import Config, known_keys
@@ -71,9 +72,12 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert [line.split(": ")[1] for line in lines] == ["shop.nane", "web.port"]
 
 
-def test_a_value_of_two_kinds_is_explained_for_each(tmp_path: Path) -> None:
-    said = complaint(tmp_path, "[inference]\nthreads = 'many'\n")
-    assert all(line.startswith("bot.toml:2: inference.threads: ") for line in said.splitlines())
+def test_a_value_of_two_kinds_is_explained_in_one_line(tmp_path: Path) -> None:
+    for value, shown in (("'autp'", "'autp'"), ("true", "True"), ("1.5", "1.5")):
+        said = complaint(tmp_path, f"[inference]\nthreads = {value}\n")
+        assert said == f'bot.toml:2: inference.threads: "auto" or a number (it is {shown})'
+    made = loaded(tmp_path, "[inference]\nthreads = 3\nparallel = 'auto'\n").inference
+    assert (made.threads, made.parallel) == (3, "auto")
 
 
 def test_an_address_that_is_no_sqlite_file_is_refused_in_plain_words(tmp_path: Path) -> None:
@@ -104,6 +108,28 @@ def test_a_channel_that_is_switched_on_needs_its_secret(tmp_path: Path) -> None:
     assert loaded(tmp_path, text, {"TELEGRAM_TOKEN": "t"}).adapters.telegram.enabled
 
 
+class _Door(BaseModel):
+    """A platform to come, with two secrets."""
+
+    enabled: bool = True
+    key_env: str = Field("DOOR_KEY", description="the key")
+    spare_env: str = "DOOR_SPARE"
+    unused_env: str = ""
+
+
+class _House(BaseModel):
+    front: _Door = _Door()
+    back: _Door = _Door(enabled=False)
+
+
+def test_every_secret_of_whatever_is_switched_on_is_asked_for() -> None:
+    assert config.lacking_secrets(_House(), {"DOOR_KEY": ""}) == [
+        (("front", "key_env"), "DOOR_KEY", "the key"),
+        (("front", "spare_env"), "DOOR_SPARE", "the secret"),
+    ]
+    assert config.lacking_secrets(_House(), {"DOOR_KEY": "k", "DOOR_SPARE": "s"}) == []
+
+
 def test_a_secret_is_read_from_the_environment_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.secret("A", {"A": "1"}) == "1"
     for empty in ({}, {"A": ""}):
@@ -120,6 +146,19 @@ def test_a_named_shop_overrides_what_it_names_and_nothing_else(tmp_path: Path) -
     assert (second.name, second.language, second.contact) == ("B", "en", "a@a.example")
     with pytest.raises(ConfigError, match=r"there is no \[shops.c\]"):
         made.shop_of("c")
+
+
+def test_the_label_names_the_shop_that_it_stands_for(tmp_path: Path) -> None:
+    made = loaded(tmp_path, "[shop]\nname = 'A'\nai_label = '{shop} AI'\n[shops.b]\nname = 'B'\n")
+    assert made.shop.label == "A AI"
+    assert made.shop_of("b").label == "B AI"
+
+
+@pytest.mark.parametrize("label", ["{name}", "{", "{0}", "{shop.name}"])
+def test_a_label_with_another_variable_is_refused(tmp_path: Path, label: str) -> None:
+    for table in ("shop", "shops.b"):
+        said = complaint(tmp_path, f"[{table}]\nai_label = '{label}'\n")
+        assert said.startswith(f"bot.toml:2: {table}.ai_label: only {{shop}} is filled in here")
 
 
 def test_known_keys_are_dotted_and_carry_their_defaults() -> None:

@@ -15,6 +15,7 @@ from bot.dialogue import Dialogue, Outcome, Voice
 from bot.errors import EngineError, TooLong
 from bot.model import (
     Action,
+    Answer,
     Conversation,
     Customer,
     Defect,
@@ -332,6 +333,65 @@ async def test_a_model_that_repeats_itself_is_asked_once_more(opened: Opener) ->
     assert outcome.text == "好的。"
     assert outcome.trace.stopped == ("repetition",)
     assert desk.prompts()[-1].facts == f"资料：\n{prompt.correction('repetition', 'zh')}"
+
+
+async def test_nothing_of_an_answer_that_turned_in_circles_is_left(opened: Opener) -> None:
+    looped = written("好的。图里有鞋子，图里有鞋子，图里有鞋子。")
+    desk = opened([looped, Loop(written("看看。看看。看")[:-2])])
+    outcome = await desk.ask("在吗")
+    assert outcome.text == words.say("zh", "answer.unknown", contact=VOICE.contact)
+    assert outcome.trace.stopped == ("repetition", "repetition")
+    assert outcome.exchanges[-1].answer is not None
+    assert outcome.exchanges[-1].answer.reply == outcome.text
+
+
+async def test_who_does_not_know_says_where_to_turn(opened: Opener) -> None:
+    desk = opened([written("这个资料里没有写，我不敢乱说。"), written("I would rather not guess.")])
+    way = words.say("zh", "answer.contact", contact=VOICE.contact)
+    assert (await desk.ask("保修吗")).text == f"这个资料里没有写，我不敢乱说。 {way}"
+    assert VOICE.contact in (await desk.ask("warranty?")).text
+
+
+@pytest.mark.parametrize("reply", ["没有看到破损。", "这个资料里没有写。", "本店没有连衣裙。"])
+async def test_a_card_of_what_the_reply_does_not_speak_of_is_not_shown(opened: Opener, reply: str) -> None:
+    assert (await opened([written(reply)], shirt).ask("T恤")).offers == ()
+
+
+@pytest.mark.parametrize("reply", ["红色条纹T恤89元。", "这款89元，有现货。", "有现货，是红色条纹的短袖。"])
+async def test_a_card_of_what_the_reply_speaks_of_is_shown(opened: Opener, reply: str) -> None:
+    assert (await opened([written(reply)], shirt).ask("T恤")).offers == (OFFER,)
+
+
+async def test_a_complaint_without_a_photo_does_not_speak_of_one(opened: Opener) -> None:
+    outcome = await opened([written("", Action.COMPLAINT)]).ask("坏了")
+    assert outcome.text == words.say("zh", "answer.complaint_unseen", contact=VOICE.contact)
+
+
+async def test_an_answer_cut_at_its_most_tokens_ends_with_its_last_whole_sentence(opened: Opener) -> None:
+    outcome = await opened([Loop(written("是红色的。这件的面料是纯"), "length")]).ask("什么颜色")
+    assert outcome.text == "是红色的。"
+    assert outcome.exchanges[-1].answer == Answer(action=Action.NONE, seen=None, reply="是红色的。")
+    unclosed = await opened([Loop(written("是红色的。这件的面料是纯")[:-2], "length")]).ask("什么颜色")
+    assert unclosed.text == "是红色的。"
+
+
+async def test_an_answer_cut_before_its_first_sentence_ends_is_asked_for_again(opened: Opener) -> None:
+    desk = opened([Loop(written("这件的面料是纯"), "length"), written("纯棉。")])
+    assert (await desk.ask("什么面料")).text == "纯棉。"
+    assert desk.prompts()[-1].facts == f"资料：\n{prompt.correction('length', 'zh')}"
+
+
+async def test_the_blanks_of_another_server_s_json_change_nothing(opened: Opener) -> None:
+    spaced = '{"action": "none", "seen": null, "reply" : "是红色的。"}'
+    outcome = await opened([spaced]).ask("什么颜色")
+    assert outcome.text == "是红色的。"
+
+
+async def test_what_the_parser_reads_and_the_guard_never_saw_is_not_said(opened: Opener) -> None:
+    twice = '{"reply":"好的。","action":"none","seen":null,"reply":"只要 99 元。"}'
+    outcome = await opened([twice, written("好的。")]).ask("多少钱")
+    assert outcome.text == "好的。"
+    assert outcome.trace.stopped == ("form",)
 
 
 @pytest.mark.parametrize(

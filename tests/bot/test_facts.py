@@ -59,7 +59,7 @@ SHOP = Knowledge(products=(TEE, TEE_STRIPED, DRESS, DRESS_DOTTED, MUG), orders=(
 
 @pytest.fixture
 def facts() -> ShopFacts:
-    return ShopFacts(Shelf.store(SHOP), "")
+    return ShopFacts(Shelf.store(SHOP), "", {})
 
 
 async def found(facts: ShopFacts, words: str, seen: Seen | None = None, customer: Customer = ME) -> list[str]:
@@ -140,7 +140,7 @@ async def test_a_product_without_pattern_and_colour_is_found_by_its_kind() -> No
     lamp = product("lamp", "台灯", "", ("", 2))
     striped = product("striped", "台灯", "条纹", ("", 2))
     rug = product("rug", "地毯", "", ("", 0))
-    facts = ShopFacts(Shelf.store(Knowledge(products=(lamp, striped, rug))), "")
+    facts = ShopFacts(Shelf.store(Knowledge(products=(lamp, striped, rug))), "", {})
     assert await found(facts, "台灯多少钱") == ["lamp-0", "striped-0"]
     assert await found(facts, "雨伞多少钱") == []
     assert await found(facts, "", Seen(kind="台灯", colour="白色", pattern="纯色", count=1)) == ["lamp-0"]
@@ -250,7 +250,7 @@ async def test_own_orders_come_newest_first_and_only_when_they_are_asked_for(fac
 
 async def test_three_orders_at_most(facts: ShopFacts) -> None:
     orders = tuple(replace(ORDER, number=f"ZG26000{n}", at=datetime(2026, 11, n, tzinfo=UTC)) for n in range(1, 6))
-    many = ShopFacts(Shelf.store(Knowledge(orders=orders)), "")
+    many = ShopFacts(Shelf.store(Knowledge(orders=orders)), "", {})
     for order in orders:
         await found(many, f"{order.number} 4321")
     assert await found(many, "我的订单") == ["ZG260005", "ZG260004", "ZG260003"]
@@ -279,7 +279,7 @@ DEMO = Path(knowledge.__file__).parent.parent / "demo"
 
 @pytest.fixture(scope="module")
 def demo() -> ShopFacts:
-    return ShopFacts(Shelf.store(knowledge.read(DEMO)), "")
+    return ShopFacts(Shelf.store(knowledge.read(DEMO)), "", {})
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ async def test_a_passage_stands_before_goods_that_the_words_only_mention(demo: S
 async def test_passages_come_with_their_title_or_question_and_an_id() -> None:
     policy = PolicySection(id="运费", title="运费", passages=("满99元包邮。", "新疆加收10元运费。"))
     faq = Faq(id="7", question="包邮吗？", answer="满99元就包邮。")
-    facts = ShopFacts(Shelf.store(Knowledge(policy=(policy,), faq=(faq,))), "")
+    facts = ShopFacts(Shelf.store(Knowledge(policy=(policy,), faq=(faq,))), "", {})
     lines = (await facts.facts(ME, "运费多少", None)).lines
     assert [(fact.id, fact.text) for fact in lines] == [
         ("policy:运费:0", "运费：满99元包邮。"),
@@ -351,11 +351,11 @@ async def test_passages_come_with_their_title_or_question_and_an_id() -> None:
     ]
     lines = (await facts.facts(ME, "新疆运费", None)).lines
     assert lines[0].id == "policy:运费:1"
-    facts = ShopFacts(Shelf.store(Knowledge(faq=(faq,))), "")
+    facts = ShopFacts(Shelf.store(Knowledge(faq=(faq,))), "", {})
     assert [fact.text for fact in (await facts.facts(ME, "包邮吗", None)).lines] == ["包邮吗？：满99元就包邮。"]
 
 
 async def test_a_shop_without_anything_has_nothing_to_say() -> None:
-    facts = ShopFacts(Shelf.store(Knowledge()), "")
+    facts = ShopFacts(Shelf.store(Knowledge()), "", {})
     assert await found(facts, "包邮吗，T恤多少钱，我的订单ZG260118 4321") == []
     assert await facts.head(ME) == []

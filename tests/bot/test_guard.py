@@ -433,3 +433,45 @@ def test_a_price_or_stock_that_was_miscopied_is_stopped(seed: int) -> None:
         if figure[at] == "." or figure == "0" or wrong in known:
             continue
         assert guard.check(right.replace(figure + unit, wrong + unit)) is not None
+
+
+BACKPACK, CAP, POST = "绿色背包 149元 库存15件 帆布", "红色帽子 39元 缺货 尺码S/M 棉", "运费：满99元包邮，不满收8元。"
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The red dotted dress is 149 yuan, in stock, 15 left.",
+        "The green dress is 149 yuan.",
+        "红色背包149元。",
+        "绿色波点连衣裙149元。",
+        "绿色背包39元。",
+        "没有红色背包，有红色帽子，149元。",
+        "红色帽子有现货，还有15件。",
+    ],
+)
+def test_the_price_or_stock_of_another_thing_is_stopped(sentence: str) -> None:
+    assert Guard([BACKPACK, CAP, POST], []).check(sentence) is Reason.PRICE
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The green backpack is 149 yuan, in stock, 15 left.",
+        "绿色背包149元，有现货，还有15件。",
+        "这款149元。",
+        "没有蓝色背包，有绿色背包，149元。",
+        "有绿色背包149元，红色帽子39元。",
+        "书包149元。",
+        "红色鸭舌帽39元，连衣裙满99元包邮。",
+        "We have no red backpack, but the green backpack is 149 yuan.",
+    ],
+)
+def test_the_price_of_the_thing_itself_may_be_said_by_any_of_its_names(sentence: str) -> None:
+    assert Guard([BACKPACK, CAP, POST], []).check(sentence) is None
+
+
+def test_a_shop_whose_things_have_names_of_their_own_is_not_stopped() -> None:
+    guard = Guard(["藏青跑步机 1299元 库存3件", "红色跑鞋 199元 库存2件"], [])
+    assert guard.check("藏青色跑步机1299元。") is None
+    assert guard.check("红色鞋子199元，还有2件。") is None

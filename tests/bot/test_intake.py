@@ -16,7 +16,7 @@ from bot import intake as module
 from bot import outbox as outbox_module
 from bot import words
 from bot.dialogue import MOST_PHOTOS, MOST_WORDS, Dialogue, Voice
-from bot.errors import EngineBusy, EngineError, PhotoError, StorageError, TryLater, Undeliverable, Unknown
+from bot.errors import EngineBusy, EngineError, PhotoError, StorageError, TooLong, TryLater, Undeliverable, Unknown
 from bot.intake import Intake, patience
 from bot.model import Action, Customer, Event, EventKind, Photo, PhotoRef, Reply, Trace
 from bot.outbox import Outbox
@@ -48,6 +48,8 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pauses between tries, without the waiting."""
     monkeypatch.setattr(module, "_RETRIES", (0.0, 0.0))
     monkeypatch.setattr(module, "_AWAY", 0.0)
+    monkeypatch.setattr(module, "_BUSY", 0.0)
+    monkeypatch.setattr(outbox_module, "_AWAY", 0.0)
     monkeypatch.setattr(outbox_module, "_LONGEST", 0.0)
 
 
@@ -301,6 +303,18 @@ async def test_an_engine_that_cannot_look_ahead_keeps_nobody_waiting(built: Buil
     assert (await house.adapter.replies(1))[0].text == "您说「什么颜色？」。"
 
 
+async def test_a_photo_that_is_looked_at_for_long_holds_up_neither_the_answer_nor_its_notice(built: Built) -> None:
+    slow = Estimate(first_s=20, whole_s=40, ahead=0)
+    house = built(merge_s=30, engine=ScriptedEngine([written("红色的。")], estimate=slow))
+    house.engine.warm_hangs = True
+    await house.say(photos=(PHOTO,))
+    await house.engine.warming.wait()
+    await house.say("什么颜色？")
+    assert (await house.adapter.replies(1))[0].text == "红色的。"
+    assert len(house.adapter.notices) == 1
+    assert len(house.engine.warmed) == 1
+
+
 async def test_a_customer_erased_in_the_middle_of_a_burst_is_let_go(built: Built) -> None:
     house = built(merge_s=30)
     await house.say(photos=(PHOTO,))
@@ -374,12 +388,12 @@ async def test_a_photo_is_fetched_and_kept_before_it_is_asked_about(built: Built
     ((photo, text),) = house.bodies()
     assert isinstance(photo, Photo)
     assert (photo.width, photo.height, text) == (100, 80, "看看？")
-    assert await house.store.owns_photo(ME, photo.sha256)
+    assert await house.store.photo(ME, photo.sha256) == photo
     (said, _) = await house.said()
     assert said.turn.photos == (photo,)
 
 
-@pytest.mark.parametrize("fault", ["broken", "format", "too_big", "too_small"])
+@pytest.mark.parametrize("fault", ["broken", "format", "too_big", "too_many_pixels", "too_small"])
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_a_photo_that_cannot_be_used_gets_its_sentence(built: Built, fault: str, language: Any) -> None:
     house = built()
@@ -562,10 +576,57 @@ async def test_the_bot_is_silent_while_a_person_holds_the_conversation(built: Bu
 
 
 async def test_an_engine_that_fails_is_asked_again(built: Built) -> None:
-    house = built([EngineError("a"), EngineBusy("b"), written("好的。")])
+    house = built([EngineError("a"), EngineError("b"), written("好的。")])
     await house.say("在吗？")
     assert (await house.adapter.replies(1))[0].text == "好的。"
     assert len(house.engine.requests) == 3
+
+
+async def test_an_engine_that_takes_nothing_more_is_waited_for_as_long_as_it_takes(built: Built) -> None:
+    house = built([*[EngineBusy("full")] * 9, written("好的。")])
+    await house.say("在吗？")
+    assert (await house.adapter.replies(1))[0].text == "好的。"
+
+
+async def test_the_notice_is_told_once_however_often_a_turn_is_tried(built: Built) -> None:
+    slow = Estimate(first_s=20, whole_s=40, ahead=0)
+    script: Script = [EngineError("a"), EngineBusy("b"), EngineError("c"), written("好的。")]
+    house = built(engine=ScriptedEngine(script, estimate=slow))
+    await house.say("在吗？")
+    await house.adapter.replies(1)
+    assert len(house.adapter.notices) == 1
+
+
+async def test_what_does_not_fit_alone_as_it_is_is_said_to_be_too_long_and_not_tried_again(built: Built) -> None:
+    house = built([TooLong("too long")])
+    await house.say("在吗？")
+    assert (await house.adapter.replies(1))[0].text == words.say("zh", "answer.no_room")
+    assert len(house.engine.requests) == 1
+
+
+async def test_a_defect_of_an_adapter_that_sends_does_not_hold_up_the_next_reply(
+    built: Built, store: SqlStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = built()
+    house.adapter.defects = 1
+    await house.say("一？")
+    await house.settled()
+    await house.say("二？")
+    await house.settled()
+    assert house.adapter.texts() == ["您说「二？」。"]
+    assert await store.outgoing() == []
+    assert "met a defect" in caplog.text
+    assert "一？" not in caplog.text
+
+
+async def test_a_defect_of_an_adapter_that_fetches_costs_the_photo_and_not_the_turn(
+    built: Built, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = built()
+    await house.say("这个？", refs=(PhotoRef(ref="unheard of"),))
+    (reply,) = await house.adapter.replies(1)
+    assert reply.text == words.say("zh", "photo.gone") + "\n您说「这个？」。"
+    assert "a photo could not be fetched" in caplog.text
 
 
 async def test_an_engine_that_goes_on_failing_is_owned_up_to(built: Built) -> None:
@@ -648,20 +709,30 @@ async def test_a_store_that_is_away_while_old_replies_are_sent_keeps_nobody_wait
     house = built(over=Flaky(store, "sent", 1))
     await house.intake.resume()
     await house.settled()
-    assert "您说「新的？」。" in house.adapter.texts()
+    assert house.adapter.texts() == ["旧的。", "您说「新的？」。"]
     assert await store.events(ME) == []
+    assert await store.outgoing() == []
 
 
-async def test_old_replies_are_sent_also_to_a_customer_who_writes_already(built: Built, store: SqlStore) -> None:
-    await left_behind(store, "旧的。")
-    hang = Hang(written("好的。"))
-    house = built([hang])
-    await house.say("在吗？")
-    await hang.reached.wait()
-    await house.intake.resume()
-    hang.go.set()
+async def test_a_reply_whose_mark_fails_is_sent_once(built: Built, store: SqlStore) -> None:
+    house = built(over=Flaky(store, "sent", 3))
+    await house.say("你好？")
     await house.settled()
-    assert sorted(house.adapter.texts()) == ["好的。", "旧的。"]
+    assert house.adapter.texts() == ["您说「你好？」。"]
+    assert await store.outgoing() == []
+
+
+async def test_old_replies_go_out_before_the_answer_to_one_who_writes_while_the_model_loads(
+    built: Built, store: SqlStore
+) -> None:
+    await left_behind(store, "旧的。")
+    house = built(opened=False)
+    await house.say("在吗？")
+    await asyncio.sleep(0.05)
+    await house.intake.resume()
+    house.intake.open()
+    await house.settled()
+    assert house.adapter.texts() == ["旧的。", "您说「在吗？」。"]
 
 
 # ------------------------------------------------------------------------------------------------ stopping

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.sentences import Sentences, split
+from bot.sentences import Sentences, clauses, repeats, split
 
 TEXT = st.text(st.sampled_from(list("您好。！？!?；…\n. ”）a1。,，. ")), max_size=40)
 
@@ -66,3 +66,33 @@ def test_a_sentence_waits_for_what_may_still_belong_to_it() -> None:
     assert cutter.feed("再") == ["好。"]
     assert cutter.flush() == ["再"]
     assert cutter.flush() == []
+
+
+@pytest.mark.parametrize(
+    ("before", "sentence"),
+    [
+        ("", "图里有1，图里有1，图里有1，鞋子。"),
+        ("鞋子是皮的。好。鞋子是皮的。", "鞋子是皮的。"),
+        ("", "It is. It is. It is."),
+    ],
+)
+def test_words_that_turn_in_circles_are_known(before: str, sentence: str) -> None:
+    assert repeats(before, sentence)
+
+
+@pytest.mark.parametrize(
+    ("before", "sentence"),
+    [
+        ("好的。", "好的。"),
+        ("", "哈哈哈哈"),
+        ("", "红色T恤89元，蓝色T恤89元，白色T恤99元。"),
+        ("", "您的订单号是ZG000000。"),
+        ("在。在。", "。"),
+    ],
+)
+def test_words_that_only_look_alike_may_be_said(before: str, sentence: str) -> None:
+    assert not repeats(before, sentence)
+
+
+def test_a_comma_in_a_figure_ends_no_clause() -> None:
+    assert clauses("红的1,299元，蓝的99元, but the cap is 39") == ["红的1,299元", "蓝的99元", " ", " the cap is 39"]

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from bot import server
+from bot import address, server
 from bot.errors import ConfigError
 
 
@@ -24,7 +24,7 @@ def page(text: str) -> Starlette:
 
 
 async def got(app: Starlette, path: str) -> httpx.Response:
-    with server.bound("127.0.0.1", 0) as sock:
+    with address.bound("127.0.0.1", 0) as sock:
         async with server.serving(app, sock), httpx.AsyncClient(trust_env=False) as client:
             return await client.get(f"http://127.0.0.1:{sock.getsockname()[1]}{path}")
 
@@ -64,22 +64,22 @@ async def test_nobody_but_us_answers_the_health_paths() -> None:
 
 
 def test_a_port_that_is_taken_is_said_with_the_way_out() -> None:
-    with server.bound("127.0.0.1", 0) as sock:
+    with address.bound("127.0.0.1", 0) as sock:
         port = sock.getsockname()[1]
         with pytest.raises(ConfigError, match=rf"web.port: 127.0.0.1:{port} cannot be used .*Set another port"):
-            server.bound("127.0.0.1", port).__enter__()
+            address.bound("127.0.0.1", port).__enter__()
 
 
 def test_the_port_is_free_again_afterwards() -> None:
-    with server.bound("127.0.0.1", 0) as sock:
+    with address.bound("127.0.0.1", 0) as sock:
         port = sock.getsockname()[1]
-    with server.bound("127.0.0.1", port):
+    with address.bound("127.0.0.1", port):
         pass
 
 
 def test_an_address_of_the_new_kind_can_be_bound() -> None:
     try:
-        with server.bound("::1", 0) as sock:
+        with address.bound("::1", 0) as sock:
             assert sock.getsockname()[0] == "::1"
     except ConfigError:
         pytest.skip("this machine has no IPv6")
@@ -95,7 +95,7 @@ async def test_a_request_under_way_is_finished_when_the_server_ends() -> None:
 
     app = Starlette(routes=[Route("/", slow)])
     async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
-        with server.bound("127.0.0.1", 0) as sock:
+        with address.bound("127.0.0.1", 0) as sock:
             async with server.serving(app, sock):
                 asked = asyncio.create_task(client.get(f"http://127.0.0.1:{sock.getsockname()[1]}/"))
                 await began.wait()

@@ -25,6 +25,8 @@ class RecordingAdapter:
         self.thoughts = 0
         #: Errors that the next sends meet, in order, before one succeeds; ``None`` is a success in between.
         self.refusals: list[SendError | None] = []
+        #: Sends that meet a mistake in the adapter itself.
+        self.defects = 0
         #: What a reference stands for: bytes, or errors and bytes in the order of the tries.
         self.files: dict[str, list[bytes | BotError]] = {}
         self.fetches: list[str] = []
@@ -48,6 +50,9 @@ class RecordingAdapter:
         return answer
 
     async def send(self, outgoing: Outgoing) -> None:
+        if self.defects:
+            self.defects -= 1
+            raise ZeroDivisionError
         if self.refusals and (refusal := self.refusals.pop(0)) is not None:
             raise refusal
         self.sent.append(outgoing)

@@ -33,9 +33,10 @@ class Hang:
 
 @dataclass
 class Loop:
-    """Writes so much and stops because the model repeats itself."""
+    """Writes so much and is stopped: it repeats itself, or has written as much as it may."""
 
     text: str
+    finish: str = "repetition"
 
 
 #: What one request gets: the whole text, an error, or one of the above.
@@ -58,7 +59,12 @@ class ScriptedEngine:
         self._piece = piece
         self._estimate = estimate
         self.info = EngineInfo(
-            model="scripted", note="answers by script", prompt="brief", fact_lines=fact_lines, context=4096
+            model="scripted",
+            title="A script",
+            notes={"zh": "照本宣科。", "en": "It answers by script."},
+            prompt="brief",
+            fact_lines=fact_lines,
+            context=4096,
         )
         self.requests: list[Request] = []
         #: Requests whose stream was closed before its end.
@@ -71,6 +77,7 @@ class ScriptedEngine:
         self.warming = asyncio.Event()
         #: What preparing meets.
         self.warm_error: EngineError | None = None
+        self.warm_hangs = False
         self.forgotten: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
 
     async def __aenter__(self) -> ScriptedEngine:
@@ -96,7 +103,7 @@ class ScriptedEngine:
                 answered.reached.set()
                 await answered.go.wait()
             done = True
-            finish = "repetition" if isinstance(answered, Loop) else "stop"
+            finish = answered.finish if isinstance(answered, Loop) else "stop"
             yield Chunk(text="", done=True, finish=finish, timings=TIMINGS, tokens=TOKENS)
         except EngineError:
             done = True
@@ -112,6 +119,8 @@ class ScriptedEngine:
     async def warm(self, system: Message, photos: Sequence[Photo] = ()) -> None:
         self.warmed.append((system, tuple(photos)))
         self.warming.set()
+        if self.warm_hangs:
+            await asyncio.Event().wait()
         if self.warm_error is not None:
             raise self.warm_error
 

@@ -45,7 +45,7 @@ async def live(url: str, photos: Path, words: str = "在吗") -> None:
     async with open_store(url) as store:
         files = PhotoFiles(store.database, photos, normalise)
         for who in (ANNA, BORIS):
-            photo = await files.add(f"picture of {who.id} {words}".encode())
+            photo = await files.add(who, f"picture of {who.id} {words}".encode())
             await store.accept([message(words, words, customer=who, photos=(photo,))])
             talk = await store.conversation(who, language="zh")
             await store.finish(talk, await store.events(who), [exchange(words)], [reply(customer=who)])

@@ -9,7 +9,7 @@ import pytest
 from storage.health import check
 from storage.photos import path_of
 from storage.store import open_store
-from tests.storage.values import ANNA, photo
+from tests.storage.values import ANNA, photo, sent
 
 
 @pytest.fixture
@@ -66,14 +66,13 @@ def test_tables_that_somebody_changed_are_found(url: str, file: Path, photos: Pa
 
 async def test_photos_without_files_and_files_without_photos_are_found(url: str, photos: Path) -> None:
     async with open_store(url) as store:
-        await store.own_photo(ANNA, photo("a"))  # known from an event only: no file is expected
-        await store.own_photo(ANNA, photo("b"))
-        await store.database.write(
-            lambda c: c.exec_driver_sql("UPDATE photos SET bytes = 5 WHERE sha256 = ?", ("b" * 64,))
-        )
-    extra = path_of(photos, "c" * 64)
-    extra.parent.mkdir(parents=True)
-    extra.write_bytes(b"jpeg")
+        await sent(store, ANNA, photo("a"), size=None)  # it was cut off before its file: none is expected
+        await sent(store, ANNA, photo("d"), size=None)  # or behind it: it is his, and nobody's to remove by hand
+        await sent(store, ANNA, photo("b"))
+    for name in "cd":
+        path = path_of(photos, name * 64)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"jpeg")
     missing, strange = wrong(url, photos)
     assert missing.startswith("1 photos are missing")
     assert "bbbbbbbbbbbb" in missing

@@ -6,7 +6,7 @@ from bot.errors import StorageError
 from bot.model import Event, EventKind, PhotoRef
 from bot.ports import Mark
 from storage.store import SqlStore
-from tests.storage.values import ANNA, AT, BORIS, message, photo
+from tests.storage.values import ANNA, AT, BORIS, message, photo, sent
 
 
 async def test_an_event_is_known_for_ever_by_its_id(store: SqlStore) -> None:
@@ -89,7 +89,6 @@ async def test_photos_take_the_place_of_their_references(store: SqlStore) -> Non
     assert (changed.refs, changed.faults) == ((), ("too_small",))
     assert await store.events(ANNA) == [changed]
     assert [row.turn.photos for row in await store.history(ANNA)] == [(photo("a"), photo("b"))]
-    assert await store.owns_photo(ANNA, "b" * 64)
 
 
 async def test_photos_that_were_fetched_twice_stand_once(store: SqlStore) -> None:
@@ -97,7 +96,6 @@ async def test_photos_that_were_fetched_twice_stand_once(store: SqlStore) -> Non
     await store.accept([event])
     changed = await store.fetched(event, [photo("b")], [])
     assert await store.fetched(event, [photo("c")], ["broken"]) == changed
-    assert not await store.owns_photo(ANNA, "c" * 64)
 
 
 async def test_photos_for_an_erased_customer_are_refused(store: SqlStore) -> None:
@@ -108,14 +106,10 @@ async def test_photos_for_an_erased_customer_are_refused(store: SqlStore) -> Non
         await store.fetched(event, [photo()], [])
 
 
-async def test_who_sent_a_photo_owns_it(store: SqlStore) -> None:
-    assert not await store.owns_photo(ANNA, "a" * 64)
-    await store.own_photo(ANNA, photo("a"))
-    await store.own_photo(ANNA, photo("a"))
-    await store.accept([message("1", customer=BORIS, photos=(photo("b"),))])
-    assert await store.owns_photo(ANNA, "a" * 64)
-    assert not await store.owns_photo(BORIS, "a" * 64)
-    assert await store.owns_photo(BORIS, "b" * 64)
+async def test_an_event_that_names_a_photo_makes_nobody_its_owner(store: SqlStore) -> None:
+    await sent(store, ANNA, photo("a"))
+    await store.accept([message("1", customer=BORIS, photos=(photo("a"),))])
+    assert await store.photo(BORIS, "a" * 64) is None
 
 
 async def test_words_that_no_database_takes_do_not_stop_an_event(store: SqlStore) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import StorageError
-from storage.lock import RunLock, holder
+from storage.lock import RunLock, free, holder
 
 HOLD = """
 import sys, time
@@ -32,7 +32,10 @@ def test_a_second_bot_is_refused_and_told_which_process_runs(tmp_path: Path) -> 
         ):
             pass
         assert holder(path) == os.getpid()
+        with pytest.raises(StorageError, match=rf"a bot runs on this data already \(process {os.getpid()}\)"):
+            free(path)
     assert holder(path) is None
+    free(path)
     with RunLock(path):
         pass
 

@@ -12,7 +12,7 @@ from bot.errors import PhotoError, StorageError
 from storage import photos
 from storage.photos import PhotoFiles, path_of
 from storage.store import SqlStore
-from tests.storage.values import ANNA, BORIS, message
+from tests.storage.values import ANNA, BORIS
 
 
 @dataclass
@@ -56,7 +56,7 @@ def on_disk(folder: Path) -> list[str]:
 
 
 async def test_a_photo_is_named_by_what_arrived_and_kept_as_the_normalised_one(files: PhotoFiles, folder: Path) -> None:
-    photo = await files.add(b"one")
+    photo = await files.add(ANNA, b"one")
     name = hashlib.sha256(b"one").hexdigest()
     assert (photo.sha256, photo.media_type, photo.width, photo.height) == (name, "image/jpeg", 768, 1024)
     assert files.read(name) == b"\xff\xd8one"
@@ -64,40 +64,68 @@ async def test_a_photo_is_named_by_what_arrived_and_kept_as_the_normalised_one(f
 
 
 async def test_the_same_bytes_are_normalised_once(files: PhotoFiles, normalise: Normaliser) -> None:
-    first, second = await asyncio.gather(files.add(b"one"), files.add(b"one"))
-    assert first == second == await files.add(b"one")
+    first, second = await asyncio.gather(files.add(ANNA, b"one"), files.add(ANNA, b"one"))
+    assert first == second == await files.add(ANNA, b"one")
     assert normalise.calls == 1
 
 
 async def test_a_picture_that_cannot_be_used_leaves_nothing(files: PhotoFiles, folder: Path) -> None:
     with pytest.raises(PhotoError):
-        await files.add(b"broken")
+        await files.add(ANNA, b"broken")
     assert on_disk(folder) == []
 
 
 async def test_a_crash_between_file_and_row_heals_itself(files: PhotoFiles, folder: Path, store: SqlStore) -> None:
-    photo = await files.add(b"one")
-    await store.database.write(lambda c: c.exec_driver_sql("DELETE FROM photos"))
-    assert await files.add(b"one") == photo
+    photo = await files.add(ANNA, b"one")
+    await store.database.write(lambda c: c.exec_driver_sql("UPDATE photos SET bytes = NULL"))
+    assert await store.photo(ANNA, photo.sha256) is None
+    assert await files.add(ANNA, b"one") == photo
     assert len(on_disk(folder)) == 1
 
 
 async def test_a_lost_file_is_written_anew_when_the_bytes_come_again(files: PhotoFiles, folder: Path) -> None:
-    photo = await files.add(b"one")
+    photo = await files.add(ANNA, b"one")
     path_of(folder, photo.sha256).unlink()
     with pytest.raises(StorageError, match="the photo is not there"):
         files.read(photo.sha256)
-    assert await files.add(b"one") == photo
+    assert await files.add(ANNA, b"one") == photo
     assert files.read(photo.sha256) == b"\xff\xd8one"
 
 
-async def test_a_photo_known_from_an_event_only_still_gets_its_file(files: PhotoFiles, store: SqlStore) -> None:
-    photo = await files.add(b"one")
-    await store.database.write(lambda c: c.exec_driver_sql("UPDATE photos SET bytes = NULL"))
-    await files.remove([photo.sha256])
-    await store.own_photo(ANNA, photo)
-    assert await files.add(b"one") == photo
-    assert files.read(photo.sha256)
+async def test_who_sent_a_photo_owns_it_and_nobody_else(files: PhotoFiles, store: SqlStore) -> None:
+    one, two = await files.add(ANNA, b"one"), await files.add(BORIS, b"two")
+    assert await files.add(ANNA, b"one") == one  # told twice, he owns it once
+    assert await store.photo(ANNA, one.sha256) == one
+    assert await store.photo(BORIS, one.sha256) is None
+    assert await store.photo(ANNA, two.sha256) is None
+
+
+async def test_who_sends_a_known_photo_owns_it_too_and_it_is_not_normalised_again(
+    files: PhotoFiles, store: SqlStore, normalise: Normaliser
+) -> None:
+    photo = await files.add(ANNA, b"one")
+    assert await files.add(BORIS, b"one") == photo
+    assert await store.photo(BORIS, photo.sha256) == photo
+    assert normalise.calls == 1
+    assert (await store.erase(ANNA)).photos == ()
+    assert (await store.erase(BORIS)).photos == (photo.sha256,)
+
+
+async def test_a_photo_that_was_cut_off_at_any_point_is_found_by_erasing(
+    store: SqlStore, folder: Path, normalise: Normaliser, tmp_path: Path
+) -> None:
+    # Where its folder belongs stands a file: the power might as well have gone between the row and the file.
+    (tmp_path / "blocked").write_text("")
+    sha256 = hashlib.sha256(b"one").hexdigest()
+    with pytest.raises(StorageError, match="the photo cannot be written"):
+        await PhotoFiles(store.database, tmp_path / "blocked", normalise).add(ANNA, b"one")
+    # Or between the file and its size.
+    path = path_of(folder, sha256)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"\xff\xd8one")
+    erased = await photos.erase(store, PhotoFiles(store.database, folder, normalise), ANNA)
+    assert erased.photos == (sha256,)
+    assert on_disk(folder) == []
 
 
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "a" * 63, "a" * 64 + "\n", "g" * 64])
@@ -109,7 +137,7 @@ async def test_what_is_no_hash_reaches_no_file(files: PhotoFiles, name: str) -> 
 
 
 async def test_only_the_owner_of_the_data_reads_the_files(files: PhotoFiles, folder: Path) -> None:
-    photo = await files.add(b"one")
+    photo = await files.add(ANNA, b"one")
     path = path_of(folder, photo.sha256)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -118,7 +146,7 @@ async def test_only_the_owner_of_the_data_reads_the_files(files: PhotoFiles, fol
 async def test_a_folder_that_cannot_be_written_is_named(store: SqlStore, normalise: Normaliser, tmp_path: Path) -> None:
     (tmp_path / "photos").write_text("a file where the folder belongs")
     with pytest.raises(StorageError, match="the photo cannot be written"):
-        await PhotoFiles(store.database, tmp_path / "photos", normalise).add(b"one")
+        await PhotoFiles(store.database, tmp_path / "photos", normalise).add(ANNA, b"one")
 
 
 async def test_a_photo_that_cannot_be_read_or_removed_is_named(files: PhotoFiles, folder: Path) -> None:
@@ -130,8 +158,8 @@ async def test_a_photo_that_cannot_be_read_or_removed_is_named(files: PhotoFiles
 
 
 async def test_erasing_takes_the_files_that_nobody_else_sent(store: SqlStore, files: PhotoFiles, folder: Path) -> None:
-    own, shared = await files.add(b"own"), await files.add(b"shared")
-    await store.accept([message("1", photos=(own, shared)), message("1", photos=(shared,), customer=BORIS)])
+    own, shared = await files.add(ANNA, b"own"), await files.add(ANNA, b"shared")
+    await files.add(BORIS, b"shared")
     erased = await photos.erase(store, files, ANNA)
     assert erased.photos == (own.sha256,)
     assert on_disk(folder) == [f"{shared.sha256[:2]}/{shared.sha256}.jpg"]
@@ -141,13 +169,12 @@ async def test_erasing_takes_the_files_that_nobody_else_sent(store: SqlStore, fi
 async def test_an_erasure_that_was_cut_off_is_finished_at_the_next_start(
     store: SqlStore, files: PhotoFiles, folder: Path
 ) -> None:
-    photo = await files.add(b"own")
-    await store.own_photo(ANNA, photo)
-    await store.erase(ANNA)  # and here the power went
+    photo = await files.add(ANNA, b"own")
+    assert (await store.erase(ANNA)).photos == (photo.sha256,)  # and here the power went
     assert len(on_disk(folder)) == 1
     await files.remove_erased()
     assert on_disk(folder) == []
     # Sent again by somebody, it is a photo like any other.
-    await store.own_photo(BORIS, await files.add(b"own"))
+    await files.add(BORIS, b"own")
     await files.remove_erased()
     assert len(on_disk(folder)) == 1

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from bot.model import PhotoRef
 from bot.ports import Mark
 from storage.store import SqlStore
-from tests.storage.values import ANNA, BORIS, KNOWLEDGE, SHOP, exchange, message, photo, reply
+from tests.storage.values import ANNA, BORIS, KNOWLEDGE, SHOP, exchange, message, photo, reply, sent
 
 GROWS = (
     "events",
@@ -36,8 +36,8 @@ async def everything(store: SqlStore) -> None:
     conversation = await store.conversation(ANNA, language="zh")
     await store.conversation(ANNA, language="zh")
     await store.open(conversation, "head")
-    await store.own_photo(ANNA, photo())
-    await store.owns_photo(ANNA, "a" * 64)
+    await sent(store, ANNA, photo())
+    await store.photo(ANNA, "a" * 64)
     (out,) = await store.finish(conversation, await store.events(ANNA), [exchange("一")], [reply()])
     await store.outgoing()
     await store.sent(out.id)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from storage import rights
 from storage.store import SqlStore, open_store
-from tests.storage.values import ANNA, BORIS, KNOWLEDGE, SHOP, exchange, message, photo, reply
+from tests.storage.values import ANNA, BORIS, KNOWLEDGE, SHOP, exchange, message, photo, reply, sent
 
 SECRET_WORDS = "我家住在梧桐路十七号"
 
@@ -15,6 +15,7 @@ async def live(store: SqlStore, customer: object = ANNA, words: str = SECRET_WOR
     assert customer in (ANNA, BORIS)
     who = ANNA if customer == ANNA else BORIS
     await store.learn(SHOP, KNOWLEDGE, "v1")
+    await sent(store, who, photo("a"))
     await store.accept([message("1", words, customer=who, photos=(photo("a"),), route=f"{words}/route")])
     conversation = await store.conversation(who, language="zh")
     await store.open(conversation, f"{words}，头\n")
@@ -59,7 +60,7 @@ async def test_erase_leaves_nothing_but_tombstones(store: SqlStore) -> None:
     assert await store.waiting() == []
     assert await store.outgoing() == []
     assert await store.orders(SHOP, ANNA) == []
-    assert not await store.owns_photo(ANNA, "a" * 64)
+    assert await store.photo(ANNA, "a" * 64) is None
 
 
 async def test_erase_touches_nobody_else(store: SqlStore) -> None:
@@ -68,7 +69,7 @@ async def test_erase_touches_nobody_else(store: SqlStore) -> None:
     before = await store.export(BORIS)
     erased = await store.erase(ANNA)
     assert erased.photos == ()  # Boris sent the same photo
-    assert await store.owns_photo(BORIS, "a" * 64)
+    assert await store.photo(BORIS, "a" * 64) == photo("a")
     after = await store.export(BORIS)
     assert after | {"exported_at": ""} == before | {"exported_at": ""}
     assert (await store.erase(BORIS)).photos == ("a" * 64,)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy.engine import Connection
+
 from bot.model import (
     Action,
     Answer,
@@ -25,6 +27,8 @@ from bot.model import (
     Trace,
     Variant,
 )
+from storage import customers
+from storage.store import SqlStore
 
 AT = datetime(2026, 3, 1, 8, 30, 0, 123456, tzinfo=UTC)
 ANNA = Customer(channel="web", account="default", id="anna")
@@ -38,6 +42,16 @@ def message(id_: str, text: str = "在吗", *, customer: Customer = ANNA, **more
 
 def photo(sign: str = "a") -> Photo:
     return Photo(sha256=sign * 64, media_type="image/jpeg", width=768, height=1024)
+
+
+async def sent(store: SqlStore, customer: Customer, *photos: Photo, size: int | None = 5) -> None:
+    """This customer sent these photos; no file is written."""
+
+    def job(connection: Connection) -> None:
+        for each in photos:
+            customers.own(connection, customer, each, size)
+
+    await store.database.write(job)
 
 
 def exchange(text: str, reply: str = "在的。") -> Exchange:

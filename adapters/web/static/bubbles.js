@@ -19,11 +19,14 @@ import { clock, duration, known, price, words } from "./words.js";
  * @property {(event: string) => void} again
  * @property {(event: string) => void} discard
  * @property {Record<string, string | number>} limits
+ * @property {number} patience milliseconds that a first word may take before it is said that it takes a while
  */
 
 /** The most room that a photo takes, in CSS pixels: alone, and as one of several. */
 const ALONE = { width: 232, height: 260 };
 const AMONG = { width: 180, height: 108 };
+/** Milliseconds after which the time that is left is another than the notice named. */
+const COUNTED = 5_000;
 
 /** @param {Row} row @param {Around} around @param {boolean} newest whether its choices may still be tapped */
 export function rowNode(row, around, newest) {
@@ -49,13 +52,18 @@ export function sendingNode(item, around, online) {
   return node;
 }
 
-/** The answer on its way: it stands exactly where its row will. @param {Live} live @param {Around} around */
-export function liveNode(live, around) {
+/**
+ * The answer on its way: it stands exactly where its row will.
+ * @param {Live} live
+ * @param {Around} around
+ * @param {boolean} late whether its first word lets itself be waited for
+ */
+export function liveNode(live, around, late) {
   const node = theirs("bot", around, 0);
   node.message.classList.add("live");
   if (live.preview) node.body.append(.../** @type {Node[]} */ (some(bubble(live.preview))));
   else if (live.notice) node.body.append(notice(live.notice));
-  else node.body.append(el("div", { class: "bubble" }, dots()));
+  else node.body.append(el("div", { class: "bubble wait" }, dots(), live.preparing ? words("preparing") : late ? words("late") : null));
   if (live.stopped) node.foot.append(el("span", { class: "state" }, words("stopped")));
   else if (live.preview) node.foot.append(dots());
   return node.message;
@@ -98,7 +106,8 @@ function notice(given) {
   const left = Math.ceil((given.until - now) / 1000);
   // The shop's own words may leave the place in the queue out.
   const told = !given.ahead || given.text.includes(String(given.ahead));
-  const small = [told ? "" : words("ahead", { n: given.ahead }), over ? "" : words("secondsLeft", { n: left })];
+  const counted = !over && now - given.from >= COUNTED;
+  const small = [told ? "" : words("ahead", { n: given.ahead }), counted ? words("secondsLeft", { n: left }) : ""];
   return el(
     "div",
     { class: "bubble notice" },
@@ -123,8 +132,8 @@ function pictures(photos, around, label) {
     // Known sizes keep their place before the bytes are there: nothing jumps.
     const size = (/** @type {number} */ width, /** @type {number} */ height) => {
       const scale = Math.min(1, room.width / width, room.height / height);
-      image.width = Math.max(44, Math.round(width * scale));
-      image.height = Math.max(44, Math.round(height * scale));
+      image.width = Math.max(1, Math.round(width * scale));
+      image.height = Math.max(1, Math.round(height * scale));
     };
     if (photo.width) size(photo.width, photo.height);
     else image.addEventListener("load", () => size(image.naturalWidth, image.naturalHeight), { once: true });

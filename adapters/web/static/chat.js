@@ -10,10 +10,12 @@ import { List } from "./list.js";
 import { Photos } from "./photos.js";
 import { welcome } from "./welcome.js";
 import { DRAGGED, Window } from "./window.js";
-import { changes, language, retranslate, setup, speak, worded, words } from "./words.js";
+import { changes, label, language, retranslate, setup, speak, worded, words } from "./words.js";
 import { Zoom } from "./zoom.js";
 
 const WIDE = matchMedia("(min-width: 1100px)");
+/** Where the focus in the input opens no keyboard over half the page. */
+const FINE = matchMedia("(pointer: fine)");
 /** Milliseconds without a line before a way to a person is shown; before «connecting» is worth a word. */
 const LONG = 20_000;
 const BRIEF = 1_500;
@@ -37,6 +39,7 @@ class Page {
       photos: this.photos,
       shop: page.shop,
       limits,
+      patience: page.patience * 1000,
       zoom: (images, index) => this.zoom.open(images, index),
       ask: (offer) => this.composer.propose(words("askText", { name: offer.name })),
       choose: (choice) => this.#say(choice.label, [], choice.id),
@@ -45,6 +48,7 @@ class Page {
     });
     this.window = page.demonstration && !new URLSearchParams(location.search).has("plain") ? this.#window() : null;
     this.fresh = worded(el("button", { type: "button", class: "round", onclick: () => this.#askNew() }, icon("fresh")), { label: "new" });
+    this.label = el("span", { class: "label" });
     this.tongue = el("button", { type: "button", class: "tongue", onclick: () => this.#switch() });
     this.banner = el("div", { class: "banner", role: "status", hidden: true });
     this.spoken = el("div", { class: "hidden", "aria-live": "polite" });
@@ -90,7 +94,7 @@ class Page {
       "header",
       {},
       el("span", { class: "avatar", "aria-hidden": "true" }, [...shop.name][0]),
-      el("h1", {}, el("span", { class: "shop" }, shop.name), el("span", { class: "label" }, shop.label)),
+      el("h1", {}, el("span", { class: "shop" }, shop.name), this.label),
       this.tongue,
       this.fresh,
     );
@@ -155,8 +159,11 @@ class Page {
 
   /** @param {string} text @param {import("./photos.js").Shot[]} shots @param {string} [choice] */
   #say(text, shots, choice) {
-    this.list.atEnd = true;
+    this.list.follow();
+    // What was tapped goes away with the tap: who works with keys goes on writing.
+    const keys = document.activeElement?.matches(":focus-visible");
     this.chat.say(text, shots, language(), choice);
+    if (keys || FINE.matches) this.composer.input.focus();
   }
 
   /** A picture of the shop's, as if the customer had taken it. @param {string} picture */
@@ -200,7 +207,8 @@ class Page {
     this.window?.show(said.filter((row) => row.trace).at(-1)?.trace ?? null);
     this.tongue.textContent = words("language");
     this.#drawBanner();
-    document.title = `${this.page.shop.name} · ${this.page.shop.label}`;
+    this.label.textContent = label(this.page.shop.label);
+    document.title = `${this.page.shop.name} · ${this.label.textContent}`;
   }
 
   /** @param {boolean} shown */

@@ -21,6 +21,7 @@ export class Composer extends EventTarget {
     this.shots = [];
     this.working = false;
     this.input = worded(el("textarea", { rows: 1, maxlength: limits.text, enterkeyhint: "send", autocomplete: "off" }), { label: "inputLabel", placeholder: "placeholder" });
+    this.field = el("div", { class: "field" }, this.input);
     this.tray = el("div", { class: "tray", hidden: true });
     this.hint = el("div", { class: "hint", role: "alert" });
     this.send = worded(el("button", { type: "submit", class: "round send" }, icon("send")), { label: "send" });
@@ -33,7 +34,7 @@ export class Composer extends EventTarget {
       { class: "composer", onsubmit: (/** @type {Event} */ event) => (event.preventDefault(), this.submit()) },
       this.hint,
       this.tray,
-      el("div", { class: "row" }, ...buttons, this.input, el("div", { class: "act" }, this.send, this.halt)),
+      el("div", { class: "row" }, ...buttons, this.field, el("div", { class: "act" }, this.send, this.halt)),
     );
     this.input.addEventListener("keydown", (event) => {
       // An input method's Enter takes a candidate: it must never send. 229 is how Safari says so.
@@ -63,7 +64,7 @@ export class Composer extends EventTarget {
     if (!draft) return;
     this.input.value = draft.text;
     this.#grow();
-    this.shots = [...(await this.photos.restore(draft.photos)), ...this.shots];
+    this.shots = [...(await this.photos.restore(draft.photos)), ...this.shots].slice(0, this.limits.photos);
     this.#draw();
   }
 
@@ -73,12 +74,16 @@ export class Composer extends EventTarget {
     this.#draw();
   }
 
-  /** Words for the customer to go on with. @param {string} text */
+  /** Words for the customer to go on with, after those that he has written. @param {string} text */
   propose(text) {
-    this.input.value = text;
-    this.#typed();
+    const before = this.input.value.trimEnd();
+    const whole = before ? `${before}\n${text}` : text;
+    if (before.split("\n").at(-1) !== text && whole.length <= this.limits.text) {
+      this.input.value = whole;
+      this.#typed();
+    }
     this.input.focus();
-    this.input.setSelectionRange(text.length, text.length);
+    this.input.setSelectionRange(this.input.value.length, this.input.value.length);
   }
 
   /** @param {Iterable<Blob>} files */
@@ -145,10 +150,9 @@ export class Composer extends EventTarget {
     keep.set("draft", text || photos.length ? { text, photos } : null);
   }
 
-  /** One to five lines; then it scrolls. */
+  /** One to five lines; then it scrolls. The style sheet measures a copy: the list beside it sees no half-way size. */
   #grow() {
-    this.input.style.height = "auto";
-    this.input.style.height = `${this.input.scrollHeight}px`;
+    this.field.dataset.text = this.input.value;
   }
 
   #draw() {

@@ -34,13 +34,15 @@ import * as keep from "./keep.js";
 /**
  * @typedef {object} Live
  * @property {boolean} thinking
+ * @property {boolean} preparing nobody thinks yet: the model is being loaded
+ * @property {number} since when the thinking began, in ms
  * @property {string} preview
  * @property {{ text: string, from: number, until: number, ahead: number } | null} notice
  * @property {boolean} stopped
  */
 
 /** @returns {Live} */
-const nothing = () => ({ thinking: false, preview: "", notice: null, stopped: false });
+const nothing = () => ({ thinking: false, preparing: false, since: 0, preview: "", notice: null, stopped: false });
 
 export class Conversation extends EventTarget {
   /** @param {Line} line @param {Photos} photos */
@@ -188,15 +190,21 @@ export class Conversation extends EventTarget {
       case "refused":
         this.#refused(frame);
         break;
-      case "thinking":
-        this.live = this.live.stopped ? { ...nothing(), thinking: true } : { ...this.live, thinking: true };
+      case "preparing":
+        this.live = { ...nothing(), preparing: true };
         break;
+      case "thinking": {
+        const before = this.live.stopped ? nothing() : this.live;
+        this.live = { ...before, thinking: true, preparing: false, since: Date.now() - frame.waited * 1000 };
+        break;
+      }
       case "preview":
-        this.live = { thinking: true, preview: frame.text, notice: null, stopped: false };
+        this.live = { ...nothing(), thinking: true, preview: frame.text };
         break;
       case "notice": {
         const until = Date.now() + frame.left * 1000;
-        this.live = { ...this.live, thinking: true, notice: { text: frame.text, until, from: until - frame.total * 1000, ahead: frame.ahead } };
+        const notice = { text: frame.text, until, from: until - frame.total * 1000, ahead: frame.ahead };
+        this.live = { ...this.live, thinking: true, preparing: false, notice };
         break;
       }
       case "stopped":

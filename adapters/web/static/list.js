@@ -18,8 +18,12 @@ export class List {
   constructor(conversation, around) {
     this.conversation = conversation;
     this.around = around;
-    /** Whether the reader is at the end, and new messages may move what he sees. */
-    this.atEnd = true;
+    /** Whether the reader reads what is newest, and new messages may move what he sees. */
+    this.following = true;
+    /** What the place looked like last: where it stood, how much there is of it, how much of that is seen. */
+    this.was = { scrollTop: 0, scrollHeight: 0, clientHeight: 0 };
+    /** Whether the line for an answer that lets itself be waited for is shown. */
+    this.late = false;
     /** @type {Map<string, { node: HTMLElement, stamp: string }>} */
     this.nodes = new Map();
     this.items = el("div", { class: "items" });
@@ -29,7 +33,7 @@ export class List {
     this.node = el("div", { class: "list" }, this.scroller, this.latest);
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     // Pictures that arrive, a keyboard that opens, an input that grows: who was at the end stays there.
-    const sizes = new ResizeObserver(() => this.atEnd && this.#snap());
+    const sizes = new ResizeObserver(() => this.following && this.#snap());
     sizes.observe(this.items);
     sizes.observe(this.before);
     sizes.observe(this.scroller);
@@ -65,36 +69,60 @@ export class List {
       if (kept.node === place) place = place.nextElementSibling;
       else this.items.insertBefore(kept.node, place);
     }
-    if (this.atEnd) this.#snap();
+    if (this.following) this.#snap();
     else if (news) this.latest.hidden = false;
   }
 
-  /** Only the notice: its ring moves every second. */
+  /** Once a second: the notice's ring moves, and who waits for a first word for long is told so. */
   tick() {
     const { live } = this.conversation;
     const kept = this.nodes.get("live");
-    if (!live.notice || live.preview || !kept) return;
-    const node = liveNode(live, this.around);
-    kept.node.replaceWith(node);
-    kept.node = node;
+    if (!kept || live.preview) return;
+    if (live.notice) {
+      const node = liveNode(live, this.around, false);
+      kept.node.replaceWith(node);
+      kept.node = node;
+    } else if (this.late !== this.#late()) {
+      this.draw();
+    }
+  }
+
+  /** What comes next is to be seen: the reader said something himself. */
+  follow() {
+    this.following = true;
+    this.latest.hidden = true;
   }
 
   toEnd() {
-    this.atEnd = true;
+    this.follow();
     const smooth = !matchMedia("(prefers-reduced-motion: reduce)").matches && this.scroller.scrollHeight - this.scroller.scrollTop < 4000;
     this.scroller.scrollTo({ top: this.scroller.scrollHeight, behavior: smooth ? "smooth" : "auto" });
-    this.latest.hidden = true;
   }
 
   #snap() {
     // A greeting is read from its top.
     if (this.items.childElementCount) this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.#look();
   }
 
-  #scrolled() {
+  #look() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-    this.atEnd = scrollHeight - scrollTop - clientHeight < NEAR;
-    if (this.atEnd) this.latest.hidden = true;
+    this.was = { scrollHeight, scrollTop, clientHeight };
+    return this.was;
+  }
+
+  /** A browser scrolls of its own when sizes change, and tells it late; only a reader goes up where nothing grew. */
+  #scrolled() {
+    const { was } = this;
+    const now = this.#look();
+    const same = now.scrollHeight === was.scrollHeight && now.clientHeight === was.clientHeight;
+    if (now.scrollHeight - now.scrollTop - now.clientHeight < NEAR) this.follow();
+    else if (same && now.scrollTop < was.scrollTop) this.following = false;
+  }
+
+  #late() {
+    const { live } = this.conversation;
+    return live.thinking && !live.stopped && !live.notice && !live.preview && Date.now() - live.since >= this.around.patience;
   }
 
   /** What should stand here, in order; a `stamp` that is the same means that nothing changed. */
@@ -124,8 +152,9 @@ export class List {
         make: () => sendingNode(item, this.around, online),
       });
     }
-    if (live.thinking || live.stopped) {
-      items.push({ key: "live", theirs: true, stamp: JSON.stringify(live), make: () => liveNode(live, this.around) });
+    if (live.thinking || live.preparing || live.stopped) {
+      const late = (this.late = this.#late());
+      items.push({ key: "live", theirs: true, stamp: `${late} ${JSON.stringify(live)}`, make: () => liveNode(live, this.around, late) });
     }
     return this.#withTimes(items);
   }

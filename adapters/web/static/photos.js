@@ -11,7 +11,7 @@ const ABREAST = 2;
 /** Milliseconds until an upload that the line lost is tried again by itself. */
 const AGAIN = 3_000;
 /** Reasons that another try would not change. */
-const FINAL = new Set(["broken", "format", "too_big", "too_small", "origin"]);
+const FINAL = new Set(["broken", "format", "too_big", "too_many_pixels", "too_small", "origin"]);
 
 /** A photo of the customer's that is not a row yet. */
 export class Shot {

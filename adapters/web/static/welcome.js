@@ -2,7 +2,7 @@
 /** The first visit: a greeting, questions to tap, and photos that show the whole idea in one tap. */
 
 import { el } from "./dom.js";
-import { language, list, words } from "./words.js";
+import { label, language, list, words } from "./words.js";
 
 /**
  * @param {any} page
@@ -17,9 +17,9 @@ export function welcome(page, act) {
     "section",
     { class: "welcome" },
     el("span", { class: "avatar large", "aria-hidden": "true" }, [...shop.name][0]),
-    el("h2", {}, words("greeting", { shop: shop.name, label: shop.label })),
+    el("h2", {}, ...whole(words("greeting", { shop: shop.name, label: label(shop.label) }), shop.name)),
     el("p", {}, words("greetingMore")),
-    note ? el("p", { class: "note" }, note) : null,
+    note ? el("p", { class: "note" }, ...whole(note, shop.name)) : null,
     el("div", { class: "chips" }, ...questions.map((/** @type {string} */ text) => el("button", { type: "button", class: "chip", onclick: () => act.say(text) }, text))),
     page.examples.length
       ? el(
@@ -42,4 +42,9 @@ export function welcome(page, act) {
       : null,
     shop.contact ? el("p", { class: "quiet" }, words("contact", { contact: shop.contact })) : null,
   );
+}
+
+/** A text in which a name does not break where another line would fit it. @param {string} text @param {string} name */
+function whole(text, name) {
+  return text.split(name).flatMap((part, at) => (at ? [el("span", { class: "whole" }, name), part] : [part]));
 }

@@ -24,7 +24,7 @@ export class Window {
     this.way = el("section", { class: "way" });
     this.title = el("h2");
     this.note = el("p", { class: "quiet" });
-    this.node = el("aside", { class: "window" }, this.way, el("section", {}, this.title, this.note, this.shelf));
+    this.node = el("aside", { class: "window" }, el("section", { class: "goods" }, this.title, this.note, this.shelf), this.way);
   }
 
   async load() {
@@ -76,13 +76,24 @@ export class Window {
       this.way.replaceChildren(title, el("p", { class: "quiet" }, words("wayEmpty")));
       return;
     }
-    const longest = Math.max(0.001, ...trace.steps.map((/** @type {[string, number]} */ [, seconds]) => seconds));
-    const steps = trace.steps.map((/** @type {[string, number]} */ [name, seconds]) => {
+    this.way.replaceChildren(title, el("ol", {}, ...this.#steps()), ...this.#found());
+  }
+
+  /** The steps with their times. A prompt that follows neither the first facts nor a look-up is another attempt. */
+  #steps() {
+    /** @type {{ steps: [string, number][], stopped: string[] }} */
+    const { steps, stopped } = this.trace;
+    const longest = Math.max(0.001, ...steps.map(([, seconds]) => seconds));
+    let [tries, stops] = [0, 0];
+    return steps.flatMap(([name, seconds]) => {
+      if (name === "look_up") tries = 0;
+      if (name === "prompt") tries += 1;
       const bar = el("span", { class: "bar" });
       bar.style.width = `${Math.max(2, (100 * seconds) / longest)}%`;
-      return el("li", {}, el("span", { class: "step" }, known(`step.${name}`) ? words(`step.${name}`) : name), el("span", { class: "track" }, bar), el("span", { class: "seconds" }, duration(seconds)));
+      const step = el("li", {}, el("span", { class: "step" }, known(`step.${name}`) ? words(`step.${name}`) : name), el("span", { class: "track" }, bar), el("span", { class: "seconds" }, duration(seconds)));
+      if (name !== "prompt" || tries < 2) return [step];
+      return [el("li", { class: "attempt" }, words("attempt", { n: tries, why: reason(stopped[stops++] ?? "form") })), step];
     });
-    this.way.replaceChildren(title, el("ol", {}, ...steps), ...this.#found());
   }
 
   /** What was seen, used and stopped on the way. */

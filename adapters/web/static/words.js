@@ -49,6 +49,11 @@ export function known(key) {
   return key in all[current];
 }
 
+/** What says that a machine answers: a label that is some language's usual one is told in the reader's. @param {string} own the shop's */
+export function label(own) {
+  return Object.values(all).some((each) => each.label === own) ? words("label") : own;
+}
+
 /** @param {string} key @returns {string[]} */
 export function list(key) {
   return all[current][key];
@@ -87,11 +92,13 @@ export function retranslate(root) {
   }
 }
 
-/** Seconds as a person reads them: 12 ms, 0.4 s, 1 min 5 s. @param {number} seconds */
+/** Seconds as a person reads them: 12 ms, 0.4 s, 1 min 5 s. What rounds to the next unit is told in it. @param {number} seconds */
 export function duration(seconds) {
-  if (seconds < 0.1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  const milliseconds = Math.round(seconds * 1000);
+  if (milliseconds < 100) return `${milliseconds} ms`;
+  if (milliseconds < 59_950) return `${(milliseconds / 1000).toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 /** @param {number} at milliseconds */

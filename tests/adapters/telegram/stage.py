@@ -33,7 +33,8 @@ class Inbox:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.mark: str | None = None
+        #: By channel and account.
+        self.marks: dict[tuple[str, str], str] = {}
         #: Raised, one by one, by the next calls instead of keeping anything.
         self.refusals: list[Exception] = []
         self.deliveries = 0
@@ -45,10 +46,19 @@ class Inbox:
         assert mark is not None
         known = {(event.customer, event.id) for event in self.events}
         self.events += [event for event in events if (event.customer, event.id) not in known]
-        self.mark = mark.value
+        self.marks[mark.channel, mark.account] = mark.value
 
-    async def stored(self) -> str | None:
-        return self.mark
+    async def stored(self, channel: str, account: str) -> str | None:
+        return self.marks.get((channel, account))
+
+    @property
+    def mark(self) -> str | None:
+        """How far the stand-in's bot was taken in."""
+        return self.marks.get(("telegram", "7000001"))
+
+    @mark.setter
+    def mark(self, value: str) -> None:
+        self.marks["telegram", "7000001"] = value
 
     @property
     def texts(self) -> list[str]:

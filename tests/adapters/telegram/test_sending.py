@@ -21,7 +21,6 @@ def test_the_adapter_is_the_port(adapter: TelegramAdapter) -> None:
     assert port.name == "telegram"
     assert port.mounts() == ()
     assert port.capabilities.preview
-    assert (port.capabilities.text_units, port.capabilities.text_unit) == (4096, "utf16")
 
 
 @pytest.mark.parametrize(

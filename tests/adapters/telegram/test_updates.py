@@ -23,7 +23,7 @@ def message(**content: Any) -> dict[str, Any]:
 
 
 def read(update: dict[str, Any]) -> Event | None:
-    return event({"update_id": 5, **update}, bot="9", account="shop", now=NOW)
+    return event({"update_id": 5, **update}, account="9", now=NOW)
 
 
 def said(**content: Any) -> Event:
@@ -35,14 +35,14 @@ def said(**content: Any) -> Event:
 def test_words() -> None:
     found = said(text="is it blue?")
     assert found == Event(
-        id="9.m7",
+        id="m7",
         customer=found.customer,
         at=datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC),
         text="is it blue?",
         route='{"chat":42}',
         language="en",
     )
-    assert str(found.customer) == "telegram:shop:42"
+    assert str(found.customer) == "telegram:9:42"
 
 
 def test_a_photo_is_taken_in_its_largest_size_with_its_caption() -> None:
@@ -157,10 +157,10 @@ def test_an_edit_names_the_message_and_is_an_event_of_its_own() -> None:
     update = {"edited_message": message(text="a red one", edit_date=1_790_000_060)}
     found = read(update)
     assert found is not None
-    assert (found.kind, found.target, found.text) == (EventKind.EDITED, "9.m7", "a red one")
+    assert (found.kind, found.target, found.text) == (EventKind.EDITED, "m7", "a red one")
     assert found.at == datetime(2026, 9, 21, 14, 14, 20, tzinfo=UTC)
-    assert found.id == "9.e7.1790000060.5"
-    second = event({"update_id": 6, **update}, bot="9", account="shop", now=NOW)  # within the same second
+    assert found.id == "e7.1790000060.5"
+    second = event({"update_id": 6, **update}, account="9", now=NOW)  # within the same second
     assert second is not None
     assert second.id != found.id
 
@@ -180,8 +180,8 @@ def test_a_tap_is_a_choice_with_the_way_back() -> None:
     tap = {"id": "q9", "data": "red", "from": {"id": 42, "language_code": "zh-hant"}, "message": message(text="?")}
     found = read({"callback_query": tap})
     assert found is not None
-    assert (found.id, found.kind, found.text, found.at) == ("9.cq9", EventKind.CHOICE, "red", NOW)
-    assert (found.language, str(found.customer)) == ("zh", "telegram:shop:42")
+    assert (found.id, found.kind, found.text, found.at) == ("cq9", EventKind.CHOICE, "red", NOW)
+    assert (found.language, str(found.customer)) == ("zh", "telegram:9:42")
     assert Route.parse(found.route) == Route(chat=42, message=7, query="q9")
 
 

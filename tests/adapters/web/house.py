@@ -12,7 +12,7 @@ import socket
 import sqlite3
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,6 +21,7 @@ from pathlib import Path
 import uvicorn
 
 from adapters.web import Pace, Rates, WebAdapter, WebShop, read_examples
+from bot.errors import EngineError
 from bot.knowledge import read
 from bot.model import (
     Action,
@@ -29,7 +30,6 @@ from bot.model import (
     Defect,
     Event,
     Fact,
-    Language,
     Offer,
     Photo,
     Reply,
@@ -89,14 +89,23 @@ class House:
     knowledge: Path = ROOT / "demo"
     rates: Rates = field(default_factory=lambda: Rates(messages=Pace(burst=200, per_second=100)))
     max_upload_bytes: int = 20_000_000
+    most_photos: int = 4
+    #: Whether the model is being loaded: what is said is kept, and answered when it is there.
+    preparing: bool = False
     #: Seconds between two sentences.
     pause: float = 0.0
     #: What the callbacks were told.
     stopped: list[Customer] = field(default_factory=list)
     warmed: list[Sequence[Photo]] = field(default_factory=list)
+    #: Of these, what the model has looked at to the end; while ``looking`` is clear it stares.
+    looked: list[Sequence[Photo]] = field(default_factory=list)
+    looking: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Whether the model fails at looking.
+    blind: bool = False
     #: While it is clear, nothing of an answer leaves the clerk.
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def start(self) -> None:
         sock = socket.socket()
@@ -104,6 +113,7 @@ class House:
         sock.bind(("127.0.0.1", self.port))
         self.port = sock.getsockname()[1]
         self.gate.set()
+        self.looking.set()
         self.adapter = WebAdapter(
             store=self.store,
             photos=self.photos,
@@ -112,8 +122,10 @@ class House:
             origins=[self.url],
             max_upload_bytes=self.max_upload_bytes,
             rates=self.rates,
+            most_photos=self.most_photos,
+            notice_after_s=8.0,
+            preparing=lambda: self.preparing,
             on_stop=self._stop,
-            on_new=self._new,
             on_typing=self._typing,
         )
         [(_, app)] = self.adapter.mounts()
@@ -134,8 +146,8 @@ class House:
         ]
         while not self._server.started:  # noqa: ASYNC110 - uvicorn tells it no other way
             await asyncio.sleep(0.01)
-        for customer in await self.store.waiting():
-            self._answer(customer)
+        if not self.preparing:
+            await self.prepared()
 
     async def stop(self) -> None:
         """As a kill would: what is being answered is cut off where it stands."""
@@ -155,7 +167,14 @@ class House:
     async def accept(self, events: Sequence[Event], mark: Mark | None) -> None:
         if await self.store.accept(events, mark):
             for event in events:
-                self._answer(event.customer)
+                if not self.preparing:
+                    self._answer(event.customer)
+
+    async def prepared(self) -> None:
+        """The model is there: what was kept is answered."""
+        self.preparing = False
+        for customer in await self.store.waiting():
+            self._answer(customer)
 
     def _answer(self, customer: Customer) -> None:
         before = self._work.get(customer)
@@ -256,12 +275,28 @@ class House:
         conversation = await self.store.conversation(customer, language="zh")
         await self.store.finish(conversation, await self.store.events(customer), [], [])
 
-    async def _new(self, customer: Customer, language: Language) -> None:
-        await self._stop(customer)
-        await self.store.begin(customer, language=language)
-
     async def _typing(self, customer: Customer, photos: Sequence[Photo]) -> None:
         self.warmed.append(photos)
+        async with self._news:
+            self._news.notify_all()
+        if self.blind:
+            raise EngineError("blind")
+        await self.looking.wait()
+        self.looked.append(photos)
+        async with self._news:
+            self._news.notify_all()
+
+    async def told(self, number: int) -> None:
+        """Returns once the model was told of so many looks."""
+        await self._until(lambda: len(self.warmed) >= number)
+
+    async def seen(self, number: int) -> None:
+        """Returns once so many looks were ended."""
+        await self._until(lambda: len(self.looked) >= number)
+
+    async def _until(self, done: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10), self._news:
+            await self._news.wait_for(done)
 
 
 async def _normalise(data: bytes) -> Normalised:

@@ -453,25 +453,61 @@ async def test_a_new_conversation_is_empty_in_every_tab(house: House) -> None:
     assert [snapshot["rows"] for snapshot in snapshots] == [[], []]
 
 
-async def test_without_a_callback_the_store_begins_the_conversation(house: House) -> None:
-    house.adapter._desk._on_new = None
+async def test_a_model_that_looks_for_long_holds_up_nothing_that_is_said(house: House) -> None:
+    house.looking.clear()
     async with tab(house) as one:
-        await one.next("snapshot")
-        await one.say("旧的")
+        photo = (await upload(house, one.token)).json()["sha256"]
+        await one.send(type="typing", photos=[photo])
+        await one.say("在吗")
+        await one.next("taken")
         await one.answer()
-        await one.send(type="new", language="zh")
-        assert (await one.next("snapshot"))["rows"] == []
-
-
-async def test_without_callbacks_stop_and_typing_do_nothing(house: House) -> None:
-    house.adapter._desk._on_stop = None
-    house.adapter._desk._on_typing = None
-    async with tab(house) as one:
-        await one.send(type="typing", photos=[])
+        await one.send(type="ping")
+        await one.next("pong")
         await one.send(type="stop")
         await one.next("stopped")
-    assert not house.stopped
-    assert not house.warmed
+        await house.told(1)
+    assert house.looked == []
+
+
+async def test_while_photos_are_looked_at_they_are_not_asked_for_again_and_others_take_their_place(
+    house: House,
+) -> None:
+    house.looking.clear()
+    async with tab(house) as one:
+        photo = (await upload(house, one.token)).json()["sha256"]
+        for photos in ([photo], [photo], []):
+            await one.send(type="typing", photos=photos)
+            await one.send(type="ping")
+            await one.next("pong")
+            await house.told(1 if photos else 2)
+        house.looking.set()
+        await house.seen(1)
+    assert [[shown.sha256 for shown in shown_photos] for shown_photos in house.warmed] == [[photo], []]
+    assert house.looked == [()]  # the first look was given up for the second
+
+
+async def test_looking_ends_with_the_channel(house: House) -> None:
+    house.looking.clear()
+    async with tab(house) as one:
+        await one.send(type="typing", photos=[])
+        await house.told(1)
+        await house.adapter.close()
+    house.looking.set()
+    await asyncio.sleep(0)
+    assert house.looked == []
+
+
+async def test_a_look_that_fails_is_logged_and_the_tab_stays(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.blind = True
+    with caplog.at_level(logging.INFO):
+        async with tab(house) as one:
+            await one.send(type="typing", photos=[])
+            await house.told(1)
+            await one.send(type="ping")
+            await one.next("pong")
+            await one.say("在吗")
+            await one.next("taken")
+    assert "were not looked at before their words: blind" in caplog.text
 
 
 # ---------------------------------------------------------------------------------------------- photos
@@ -483,6 +519,7 @@ async def test_a_photo_goes_up_goes_with_a_message_and_comes_back_to_its_owner(h
         photo = response.json()
         assert response.status_code == 201
         await one.send(type="typing", photos=[photo["sha256"], "0" * 64])
+        await house.told(1)
         await one.say("", photos=[photo["sha256"]])
         [row] = (await one.next("said"))["rows"]
         await one.answer()
@@ -518,7 +555,7 @@ async def test_a_photo_that_was_lost_is_asked_for_again(house: House) -> None:
 async def test_a_photo_that_staff_sent_is_shown_to_whom_it_was_sent(house: House) -> None:
     async with tab(house) as staff, tab(house) as one, web(house) as client:
         sha256 = (await upload(house, staff.token)).json()["sha256"]
-        photo = await house.photos.add(PICTURE)
+        photo = await house.photos.add(customer_of(staff.token, "shop"), PICTURE)
         customer = customer_of(one.token, "shop")
         await house.store.accept(
             [
