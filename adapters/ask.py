@@ -21,8 +21,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.errors import BotError, PhotoError
-from bot.model import Customer, Event, Holder, PhotoRef, Trace
+from bot.errors import BotError, PhotoError, PhotoFault
+from bot.model import Customer, Event, Holder, Photo, PhotoRef, Trace
 from bot.ports import Accept, Capabilities, Finding, Outgoing, PhotoStore, Store
 
 #: Seconds between two looks whether a turn ended without a reply.
@@ -37,6 +37,14 @@ class Question:
     customer: str
     text: str
     photos: tuple[bytes, ...] = ()
+
+
+class Unusable(PhotoError):
+    """A photo of a question cannot be used: the one at ``place``, counted from 0. Who asked knows its name."""
+
+    def __init__(self, reason: PhotoFault, detail: str, *, place: int) -> None:
+        super().__init__(reason, detail)
+        self.place = place
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,13 +84,13 @@ class AskAdapter:
     async def ask(self, question: Question) -> dict[str, Any]:
         """One message as a customer would send it, and what became of it: see :meth:`_document`.
 
-        Raises :class:`PhotoError` and :class:`~bot.errors.StorageError`.
+        Raises :class:`Unusable` and :class:`~bot.errors.StorageError`.
         """
         await self._opened.wait()
         accept = self._accept
         assert accept is not None
         customer = Customer(channel=self.name, account="local", id=question.customer)
-        photos = tuple([await self._photos.add(customer, data) for data in question.photos])
+        photos = tuple([await self._add(customer, at, data) for at, data in enumerate(question.photos)])
         # The route comes back with the reply: it is the question's own name.
         route = secrets.token_hex(8)
         waiting = self._waiting[route] = _Waiting(customer=customer)
@@ -93,6 +101,12 @@ class AskAdapter:
             return self._document(outgoing, await self._holder(customer), waiting.notice)
         finally:
             del self._waiting[route]
+
+    async def _add(self, customer: Customer, at: int, data: bytes) -> Photo:
+        try:
+            return await self._photos.add(customer, data)
+        except PhotoError as exc:
+            raise Unusable(exc.reason, str(exc), place=at) from exc
 
     async def _holder(self, customer: Customer) -> Holder:
         """Who speaks for the shop. One who was erased while he waited must not come back by being asked for."""
@@ -174,8 +188,9 @@ class AskAdapter:
             return JSONResponse({"error": "not a question"}, status_code=400)
         try:
             return JSONResponse(await self.ask(question))
-        except PhotoError as exc:
-            return JSONResponse({"error": str(exc)}, status_code=422)
+        except Unusable as exc:
+            fault = {"error": str(exc), "reason": exc.reason, "photo": exc.place}
+            return JSONResponse(fault, status_code=422)
         except BotError as exc:
             return JSONResponse({"error": str(exc)}, status_code=500)
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot import config as configuration
 from bot import address, knowledge, prompt, server
+from bot import config as configuration
 from bot.config import Config, Shop
 from bot.dialogue import MOST_PHOTOS, Dialogue, Voice
 from bot.errors import BotError, ConfigError
@@ -195,14 +195,19 @@ def machine_findings(config: Config, place: Place) -> list[Finding]:
 # ---------------------------------------------------------------------------------------------- the shops
 
 
-def voice(config: Config, shop: Shop, root: Path, info: EngineInfo, policy: Sequence[PolicySection]) -> Voice:
-    """How a shop speaks through this model: persona and prompt are the shop's own files where it has them."""
+def texts(shop: Shop, root: Path, kind: str) -> tuple[Path, Path]:
+    """The files of a shop's prompt and persona; those that ship stand in for what it has not. ``kind``: brief, full."""
     folder = root / shop.knowledge
     persona = root / shop.persona if shop.persona else folder / f"persona.{shop.language}.md"
     if not shop.persona and not persona.exists():
         persona = _PROMPTS / f"persona.{shop.language}.md"
     own = folder / f"prompt.{shop.language}.md"
-    frame = own if own.exists() else _PROMPTS / f"{info.prompt}.{shop.language}.md"
+    return own if own.exists() else _PROMPTS / f"{kind}.{shop.language}.md", persona
+
+
+def voice(config: Config, shop: Shop, root: Path, info: EngineInfo, policy: Sequence[PolicySection]) -> Voice:
+    """How a shop speaks through this model: persona and prompt are the shop's own files where it has them."""
+    frame, persona = texts(shop, root, info.prompt)
     return Voice(
         shop=shop.name,
         contact=shop.contact,
@@ -241,6 +246,9 @@ async def learn(store: Store, name: str, folder: Path) -> None:
         log.info(
             "shop %s: %d products, %d orders read from %s", name, len(read.products), len(read.orders), folder.name
         )
+    # At every start: a shop that has nothing to tell is easily taken for a bot that knows nothing.
+    for gap in await asyncio.to_thread(knowledge.gaps, folder):
+        log.warning("shop %s: %s", name, gap.replace(f"{folder.parent}/", ""))
 
 
 # ---------------------------------------------------------------------------------------------- the house
@@ -357,7 +365,8 @@ def _folders(place: Place) -> None:
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise ConfigError(
-            f"storage: {exc.filename} cannot be made ({exc.strerror}); set another place in [storage]"
+            f"storage: {exc.filename} cannot be made ({exc.strerror}). If this folder cannot be written: copy it to a "
+            "place of your own and start it there; or set another place in [storage]"
         ) from exc
 
 

@@ -6,6 +6,7 @@ column and the way out. ``demo/`` is the example, the README describes the colum
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from bot.model import Faq, Knowledge, Order, OrderLine, PolicySection, Product, 
 from bot.table import Columns, Row
 
 FILES = ("products.csv", "orders.csv", "faq.csv", "policy.md")
+#: Without these a shop has nothing to tell: it works, and its owner hears of it.
+_EXPECTED = ("products.csv", "policy.md")
 
 STATUSES = ("待付款", "已付款", "已发货", "已签收", "已退款")
 
@@ -89,6 +92,22 @@ def read(folder: Path) -> Knowledge:
         more = [f"… and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
         raise ConfigError("\n".join(faults[:_SHOWN] + more))
     return knowledge
+
+
+def gaps(folder: Path) -> list[str]:
+    """What a shop can hardly be without and that is not there or says nothing: told, not stopped."""
+    out = []
+    for name in _EXPECTED:
+        path = folder / name
+        if not path.is_file():
+            near = difflib.get_close_matches(name, sorted(p.name for p in folder.iterdir() if p.name not in FILES), n=1)
+            out.append(f"{path}: there is no such file" + (f"; is it {near[0]}? Then rename that" if near else ""))
+            continue
+        lines = [line for line in path.read_bytes().splitlines() if line.strip(b" \t,;\xef\xbb\xbf")]
+        # The first line of a table names its columns; a policy's heading says nothing without a line below.
+        if len(lines) < 2:
+            out.append(f"{path}: holds nothing yet")
+    return out
 
 
 def lacking_pictures(folder: Path, knowledge: Knowledge) -> list[str]:

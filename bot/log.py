@@ -42,10 +42,15 @@ def scrub(text: str) -> str:
 
 
 class _Console(logging.Formatter):
+    def __init__(self, *, terminal: bool) -> None:
+        """``terminal``: a moving line may stand where the record goes; it is wiped out, and drawn again below."""
+        super().__init__()
+        self._clear = "\r\x1b[K" if terminal else ""
+
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        line = f"{at} {record.name} [{_following.get()}] {level}{record.getMessage()}"
+        line = f"{self._clear}{at} {record.name} [{_following.get()}] {level}{record.getMessage()}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return scrub(line)
@@ -68,7 +73,7 @@ class _Json(logging.Formatter):
 def configure(level: str, form: Literal["console", "json"]) -> None:
     """Sends all logs to stderr. Libraries are heard from «warning» on, unless ``debug`` is asked for."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if form == "json" else _Console())
+    handler.setFormatter(_Json() if form == "json" else _Console(terminal=sys.stderr.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if level == "debug" else logging.WARNING)

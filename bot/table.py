@@ -19,6 +19,9 @@ from bot.errors import ConfigError
 
 T = TypeVar("T")
 
+#: What spreadsheets put between cells: by the country that they are set to, or as «text, tab-separated».
+_SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
@@ -64,7 +67,8 @@ def rows(path: Path, columns: Columns, faults: list[str]) -> list[Row]:
         text = decoded(path)
     except FileNotFoundError:
         return []
-    lines = _lines(path, text, faults)
+    separator = _separator(text)
+    lines = _lines(path, text, separator, faults)
     number, header = next(lines, (1, []))
     if not _header_fits(f"{path}:{number}", header, columns, faults):
         return []
@@ -73,7 +77,8 @@ def rows(path: Path, columns: Columns, faults: list[str]) -> list[Row]:
         if not any(cells):
             continue
         if len(cells) != len(header):
-            hint = "; a comma inside a text needs the text in double quotes" if len(cells) > len(header) else ""
+            hint = f"; {_SEPARATORS[separator]} inside a text needs the text in double quotes"
+            hint = hint if len(cells) > len(header) else ""
             faults.append(f"{path}:{number}: the row has {len(cells)} cells, the header {len(header)}{hint}")
             continue
         named = dict.fromkeys(columns.all, "") | dict(zip(header, cells, strict=True))
@@ -103,9 +108,15 @@ def _header_fits(where: str, header: list[str], columns: Columns, faults: list[s
     return len(faults) == before
 
 
-def _lines(path: Path, text: str, faults: list[str]) -> Iterator[tuple[int, list[str]]]:
+def _separator(text: str) -> str:
+    """What stands most often in the header, whose names hold none of them; a comma when nothing does."""
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return max(_SEPARATORS, key=header.count)
+
+
+def _lines(path: Path, text: str, separator: str, faults: list[str]) -> Iterator[tuple[int, list[str]]]:
     """(line on which the row begins, tidied cells); ends at what is not CSV."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     begins = 1
     try:
         for cells in reader:

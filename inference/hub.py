@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import shutil
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -37,6 +38,16 @@ _GOOD = 1 << 16
 def safe(target: httpx.URL, endpoint: httpx.URL) -> bool:
     """Whether a redirect may be followed: to https anywhere, else only within the place that the owner named."""
     return target.scheme == "https" or (target.scheme, target.netloc) == (endpoint.scheme, endpoint.netloc)
+
+
+def _reason(exc: BaseException) -> str:
+    """What a line broke off of, without numbers of the system. Libraries wrap the one error that says it."""
+    inner: BaseException | None = exc
+    while inner is not None:
+        if isinstance(inner, socket.gaierror):
+            return "its name cannot be looked up: is this machine on the network?"
+        inner = inner.__cause__ or inner.__context__
+    return re.sub(r"\A\[Errno -?[0-9]+\] ", "", str(exc)) or type(exc).__name__
 
 
 class _Again(Exception):
@@ -220,7 +231,7 @@ class Hub:
                 if failures >= self._attempts:
                     raise ModelError(
                         f"{self._source.title} ({self._endpoint}) cannot be reached or keeps breaking off "
-                        f"({exc or type(exc).__name__}); what arrived is kept: pull again, {self._other()}, "
+                        f"({_reason(exc)}); what arrived is kept: pull again, {self._other()}, "
                         f"or set {self._source.variable} to a mirror"
                     ) from exc
                 wait = self._pause_s * 2.0 ** (failures - 1)

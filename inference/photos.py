@@ -24,8 +24,8 @@ from bot.errors import PhotoError
 from inference.darkroom import HELLO, REPLY, REQUEST, Normalised
 
 #: Most pixels by kind: what decodes within 400 MB and about two seconds of a core. A baseline JPEG is shrunk while it
-#: is decoded; a progressive one holds its whole spectrum, WebP three canvases, in memory; an HEIC in one piece is decoded
-#: by one thread.
+#: is decoded; a progressive one holds its whole spectrum, WebP three canvases, in memory; an HEIC in one piece is
+#: decoded by one thread.
 PIXELS = {
     "JPEG": 120_000_000,
     "progressive": 50_000_000,

@@ -1,8 +1,8 @@
 """What can be said before the first start installs anything: ``python -m scripts.before ARGUMENTS-OF-START.SH``.
 
-A set-up takes minutes; a port that is taken, a slip in ``bot.toml`` or a word that ``./start.sh`` does not know must not
-wait for its end. Any Python of ours runs it, with nothing but the standard library; the sentences are those of ``run``.
-Prints nothing when all is well, else what is wrong. Exit 0 well · 1 it cannot start now · 2 wrong usage or configuration.
+A set-up takes minutes; a port that is taken, a slip in ``bot.toml`` or a word that ``./start.sh`` does not know must
+not wait for its end. Any Python of ours runs it, with nothing but the standard library; the sentences are those of
+``run``. Prints what is wrong, if anything. Exit 0 all is well · 1 it cannot start now · 2 wrong usage or configuration.
 """  # noqa: INP001 - beside shell scripts
 
 from __future__ import annotations

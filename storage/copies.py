@@ -43,6 +43,8 @@ def backup(url: str, photos: Path, dest: Path, progress: Progress) -> Manifest:
         raise StorageError(f"{file}: there is no database to back up")
     if dest.exists():
         raise StorageError(f"{dest}: exists already; give another name, a backup is never written over")
+    if not dest.parent.is_dir():
+        raise StorageError(f"{dest.parent}: there is no such folder; make it, or name another place")
     copy, part = dest.with_name(f".{dest.name}.db"), dest.with_name(f".{dest.name}.part")
     try:
         for leftover in (copy, part):

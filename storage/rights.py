@@ -38,6 +38,42 @@ from storage.tables import (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A customer as the owner finds him: not a word of what was said."""
+
+    customer: Customer
+    since: datetime
+    #: His last message; nothing when he only opened the page.
+    last: datetime | None
+    #: Messages that he wrote.
+    messages: int
+
+
+def listed(connection: Connection) -> list[Listed]:
+    """Everybody of whom something is held, who wrote last first."""
+    query = (
+        sa.select(
+            customers,
+            sa.func.max(said.c.at, type_=said.c.at.type).label("last"),
+            sa.func.count(said.c.id).label("messages"),
+        )
+        .outerjoin_from(customers, conversations, conversations.c.customer_id == customers.c.id)
+        .outerjoin(said, sa.and_(said.c.conversation_id == conversations.c.id, said.c.speaker == "customer"))
+        .group_by(customers.c.id)
+    )
+    found = [
+        Listed(
+            customer=Customer(channel=row.channel, account=row.account, id=row.person),
+            since=row.since,
+            last=row.last,
+            messages=row.messages,
+        )
+        for row in connection.execute(query)
+    ]
+    return sorted(found, key=lambda one: one.last or one.since, reverse=True)
+
+
 def export(connection: Connection, customer: Customer) -> dict[str, Any]:
     """Everything held of one customer, as plain JSON values; empty when nothing is."""
     customer_id = find(connection, customer)

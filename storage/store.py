@@ -112,6 +112,10 @@ class SqlStore:
 
     # --- the customer's rights
 
+    async def customers(self) -> list[rights.Listed]:
+        """For the owner's ``customer list``: no part of the port, which serves channels and core."""
+        return await self.database.read(rights.listed)
+
     async def export(self, customer: Customer) -> dict[str, Any]:
         return await self.database.read(lambda connection: rights.export(connection, customer))
 

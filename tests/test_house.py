@@ -178,15 +178,24 @@ def test_what_was_accepted_before_a_kill_is_answered_after_the_next_start(shop: 
 
 
 def test_one_process_answers_a_line_each_with_jsonl(shop: Shop) -> None:
+    cut = shop.folder / "cut.jpg"
+    cut.write_bytes(a_photo().read_bytes()[:900])
     lines = [
         {"customer": "a", "text": "你好"},
         {"customer": "b", "text": "包邮吗？"},
         "not a question",
+        {"customer": "c", "text": " "},
+        {"customer": "c", "text": "", "photos": [str(cut)]},
     ]
     done = shop.run("ask", "--jsonl", stdin="\n".join(json.dumps(line) for line in lines) + "\n")
     answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [bool(answer.get("reply")) for answer in answers] == [True, True, False]
+    assert [bool(answer.get("reply")) for answer in answers] == [True, True, False, False, False]
     assert "line 3" in answers[2]["error"]
+    assert answers[3]["error"] == "line 4: say something, or give a photo"
+    assert answers[4]["error"] == f"{cut}: the file is incomplete; take or save the picture again"
+    assert done.returncode == 1
+    good = shop.run("ask", "--jsonl", stdin=json.dumps(lines[0]) + "\n")
+    assert good.returncode == 0
 
 
 def test_a_customer_is_exported_and_then_erased_everywhere(shop: Shop, started: Any) -> None:

@@ -354,7 +354,10 @@ def test_two_set_ups_at_once_do_not_mix(machine: Machine) -> None:
     [
         (["--port", "9000"], "./start.sh knows no --port; set port under [web] in bot.toml"),
         (["--host=0.0.0.0"], "./start.sh knows no --host=0.0.0.0; set host under [web] in bot.toml"),
-        (["--config", "a"], "./start.sh always reads bot.toml; for another file: .venv/bin/python -m bot --config FILE"),
+        (
+            ["--config", "a"],
+            "./start.sh always reads bot.toml; for another file: .venv/bin/python -m bot --config FILE",
+        ),
         (["doctor"], "./start.sh knows no doctor; it takes no arguments: what there is to set stands in bot.toml"),
     ],
 )
@@ -392,12 +395,8 @@ def test_a_slip_in_the_settings_is_said_before_anything_is_installed(machine: Ma
 
 
 def test_settings_that_only_the_bot_can_judge_do_not_stop_the_set_up(machine: Machine) -> None:
-    machine.settings('web = 1\nstorage = "x"\n[shop]\n')
-    (machine.clone / "bot.toml").write_text('web = 1\nstorage = "x"\n', encoding="utf-8")
-    with address.bound("127.0.0.1", 0) as taken:
-        # Whatever «web» is, the shipped port is looked at; that one may be in use here, ours is not.
-        machine.settings(f"[web]\nport = {taken.getsockname()[1]}.0\n[storage]\nurl = 5\n")
-        assert machine.start().returncode == 0
+    machine.settings("storage = 1\n[web]\nport = 78.5\n")
+    assert machine.start().returncode == 0
 
 
 def test_a_taken_port_is_said_before_anything_is_installed_as_run_would(machine: Machine) -> None:
@@ -412,7 +411,9 @@ def test_a_taken_port_is_said_before_anything_is_installed_as_run_would(machine:
     assert not (machine.clone / ".venv").exists()
 
 
-@pytest.mark.parametrize(("text", "file"), [("", "data/bot.db"), ('url = "sqlite:///kept/my.shop.db"', "kept/my.shop.db")])
+@pytest.mark.parametrize(
+    ("text", "file"), [("", "data/bot.db"), ('url = "sqlite:///kept/my.shop.db"', "kept/my.shop.db")]
+)
 def test_a_set_up_does_not_take_the_environment_from_a_bot_that_runs(machine: Machine, text: str, file: str) -> None:
     machine.settings(f"[web]\nport = 0\n[storage]\n{text}\n")
     place = Place.of(config.load(machine.clone / "bot.toml"), machine.clone)

@@ -126,7 +126,7 @@ class WebAdapter:
         self._audience.notice(customer, text, seconds=seconds, ahead=ahead)
 
     async def check(self) -> Sequence[Finding]:
-        findings = [Finding(ok=True, what=f"page: opens under {', '.join(self._origins)}")]
+        findings = [Finding(ok=True, what=f"page: its address is {', '.join(self._origins)}")]
         if not (self._knowledge / PICTURES).is_dir():
             findings.append(
                 Finding(

@@ -24,7 +24,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    # Plain help: no frames, nothing of it taken for markup, and flags without a type.
+    rich_markup_mode=None,
 )
 
 
@@ -77,6 +78,7 @@ def main() -> None:
     except typer.Abort:
         code = fail("aborted", 1)
     except KeyboardInterrupt:
+        typer.echo("\nstopped", err=True)
         code = 130
     except Exception as exc:
         # Click's own errors (wrong usage) carry their exit code and print themselves; everything else is a defect of

@@ -16,9 +16,22 @@ import typer
 from bot.cli import app
 from bot.cli.common import document, load
 from bot.config import Config
-from bot.errors import BotError
+from bot.errors import BotError, PhotoFault
 
-Ask = Callable[[str, str, list[bytes]], Awaitable[dict[str, Any]]]
+#: Asks as a customer: his name, his words, his photos.
+Ask = Callable[[str, str, list[Path]], Awaitable[dict[str, Any]]]
+#: The same with the photos' bytes.
+AskBytes = Callable[[str, str, list[bytes]], Awaitable[dict[str, Any]]]
+
+#: What is wrong with a photo's file, and the way out; the detail has the figures.
+_FAULTS: dict[PhotoFault, str] = {
+    "broken": "the file is incomplete; take or save the picture again",
+    "format": "not a JPEG, PNG, WebP, GIF or HEIC; save the picture as one of these",
+    "too_big": "too large ({detail}); save it smaller, or take a screenshot",
+    "too_many_pixels": "too many pixels ({detail}); scale it down, or take a screenshot",
+    "too_small": "too small to show anything ({detail}); take the picture again from nearer",
+}
+_NOTHING_SAID = "say something, or give a photo"
 
 #: Seconds that an answer may take before the running bot is given up.
 _LONGEST = 600.0
@@ -32,46 +45,52 @@ def ask(
     customer: Annotated[str, typer.Option(help="Who asks: his history is kept under this name.")] = "me",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     jsonl: Annotated[
-        bool, typer.Option("--jsonl", help='Questions from stdin, {"customer","text","photos":[path]} a line.')
+        bool,
+        typer.Option("--jsonl", help='Questions from stdin, {"customer", "text", "photos": [path, …]} a line each.'),
     ] = False,
 ) -> None:
     """Asks as a customer would. Speaks to the running bot where there is one, else loads the model for this one."""
     config, root = load(context)
     if jsonl:
-        asyncio.run(_each(config, root))
-        return
-    photos = [_read(path) for path in photo or []]
-    if not text and not photos:
-        raise typer.BadParameter("say something, or give a --photo")
-    answer = asyncio.run(_one(config, root, customer, text, photos))
+        if text or photo:
+            raise typer.BadParameter("--jsonl reads its questions from stdin; give no text and no --photo beside it")
+        raise typer.Exit(1 if asyncio.run(_each(config, root)) else 0)
+    if not text.strip() and not photo:
+        raise typer.BadParameter(_NOTHING_SAID)
+    answer = asyncio.run(_one(config, root, customer, text, photo or []))
     if as_json:
         document(answer)
     else:
         _show(answer)
 
 
-async def _one(config: Config, root: Path, customer: str, text: str, photos: list[bytes]) -> dict[str, Any]:
+async def _one(config: Config, root: Path, customer: str, text: str, photos: list[Path]) -> dict[str, Any]:
     async with _asking(config, root) as ask_:
         return await ask_(customer, text, photos)
 
 
-async def _each(config: Config, root: Path) -> None:
+async def _each(config: Config, root: Path) -> int:
+    """Answers line after line. Returns how many could not be answered; each of these has said so in its line."""
+    number = failed = 0
     async with _asking(config, root) as ask_:
-        number = 0
         while line := await asyncio.to_thread(sys.stdin.readline):
             number += 1
             if not line.strip():
                 continue
             try:
                 raw = json.loads(line)
-                photos = [_read(Path(path)) for path in raw.get("photos", [])]
-                answer = await ask_(str(raw.get("customer", "me")), str(raw.get("text", "")), photos)
+                text, photos = str(raw.get("text", "")), [Path(path) for path in raw.get("photos", [])]
+                if not text.strip() and not photos:
+                    raise BotError(f"line {number}: {_NOTHING_SAID}")
+                answer = await ask_(str(raw.get("customer", "me")), text, photos)
             except (ValueError, AttributeError, TypeError) as exc:
                 answer = {"error": f'line {number} is not {{"customer","text","photos"}}: {exc}'}
             except BotError as exc:
                 answer = {"error": str(exc)}
+            failed += "error" in answer
             document(answer)
             sys.stdout.flush()
+    return failed
 
 
 @asynccontextmanager
@@ -80,7 +99,7 @@ async def _asking(config: Config, root: Path) -> AsyncIterator[Ask]:
     from bot.app import Place, door_of
 
     if (door := door_of(Place.of(config, root))) is not None:
-        yield _by_door(door)
+        yield _from_files(_by_door(door))
         return
     from adapters.ask import Question
     from bot.app import asking
@@ -90,12 +109,27 @@ async def _asking(config: Config, root: Path) -> AsyncIterator[Ask]:
         async def own(customer: str, text: str, photos: list[bytes]) -> dict[str, Any]:
             return await adapter.ask(Question(customer=customer, text=text, photos=tuple(photos)))
 
-        yield own
+        yield _from_files(own)
 
 
-def _by_door(door: Any) -> Ask:
+def _from_files(ask_: AskBytes) -> Ask:
+    """Reads the photos, and says of one that cannot be used which it is and what to do."""
+    from adapters.ask import Unusable
+
+    async def from_files(customer: str, text: str, photos: list[Path]) -> dict[str, Any]:
+        try:
+            return await ask_(customer, text, [_read(path) for path in photos])
+        except Unusable as exc:
+            raise BotError(f"{photos[exc.place]}: {_FAULTS[exc.reason].format(detail=exc)}") from exc
+
+    return from_files
+
+
+def _by_door(door: Any) -> AskBytes:
     async def by_door(customer: str, text: str, photos: list[bytes]) -> dict[str, Any]:
         import httpx
+
+        from adapters.ask import Unusable
 
         body = {"customer": customer, "text": text, "photos": [base64.b64encode(p).decode() for p in photos]}
         try:
@@ -111,6 +145,8 @@ def _by_door(door: Any) -> Ask:
             answer: dict[str, Any] = response.json()
         except ValueError as exc:
             raise BotError(f"the running bot answered with status {response.status_code}; its log says why") from exc
+        if "photo" in answer:
+            raise Unusable(answer["reason"], str(answer["error"]), place=int(answer["photo"]))
         if response.is_error:
             raise BotError(str(answer.get("error", response.status_code)))
         return answer

@@ -5,21 +5,73 @@ from __future__ import annotations
 import asyncio
 import json
 import zipfile
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bot.cli import app
-from bot.cli.common import load
+from bot.cli.common import document, load
 from bot.config import Config
 from bot.errors import BotError
 from bot.model import Customer
 
-customer = typer.Typer(help="One customer's data: hand it out, or erase it.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from storage.rights import Listed
+
+customer = typer.Typer(help="A customer's data: who there is, handing it out, erasing it.", no_args_is_help=True)
 app.add_typer(customer, name="customer")
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="CHANNEL:ACCOUNT:ID, as the logs and the console name him.")]
+Id = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        help="As «customer list» shows it: ask:local:me, web:default:…, telegram:BOT:CHAT. "
+        "The last part is enough where only one customer has it.",
+    ),
+]
+
+
+@customer.command("list")
+def list_(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Who there is: id, since when, last message, how many; never what was said."""
+    config, root = load(context)
+    found = asyncio.run(_list(config, root))
+    if as_json:
+        document(
+            [
+                {
+                    "id": str(each.customer),
+                    "channel": each.customer.channel,
+                    "since": each.since.isoformat(),
+                    "last": None if each.last is None else each.last.isoformat(),
+                    "messages": each.messages,
+                }
+                for each in found
+            ]
+        )
+        return
+    if not found:
+        typer.echo("nobody has written yet")
+        return
+    rows = [("id", "channel", "since", "last message", "messages")]
+    rows += [
+        (str(each.customer), each.customer.channel, _local(each.since), _local(each.last), str(each.messages))
+        for each in found
+    ]
+    # Not cut to the terminal's width: an id is there to be copied.
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _local(at: datetime | None) -> str:
+    return "–" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 @customer.command()
@@ -29,8 +81,10 @@ def export(
     out: Annotated[Path, typer.Option(help="The .zip to write.")] = Path("customer.zip"),
 ) -> None:
     """Writes everything held of one customer into a .zip: customer.json and his photos."""
+    if out.exists():
+        raise BotError(f"{out}: exists already; name another with --out, an export is never written over")
     config, root = load(context)
-    count = asyncio.run(_export(config, root, _parse(id_), out))
+    count = asyncio.run(_export(config, root, id_, out))
     typer.echo(f"{out}: {count} photos and customer.json")
 
 
@@ -40,7 +94,7 @@ def erase(
 ) -> None:
     """Erases one customer: words, photos that only he sent, bindings, and what the model holds of him."""
     config, root = load(context)
-    found = _parse(id_)
+    found = asyncio.run(_find(config, root, id_))
     if not yes:
         typer.confirm(f"Erase everything of {found}? It cannot be undone", abort=True)
     photos = asyncio.run(_erase(config, root, found))
@@ -50,20 +104,45 @@ def erase(
     )
 
 
-def _parse(text: str) -> Customer:
-    try:
-        return Customer.parse(text)
-    except ValueError as exc:
-        raise typer.BadParameter(f"{text!r} is not CHANNEL:ACCOUNT:ID") from exc
+async def _list(config: Config, root: Path) -> list[Listed]:
+    from bot.app import Place, kept
+    from storage.health import begun
+
+    place = Place.of(config, root)
+    if not begun(place.url):
+        # Whoever looks makes no database.
+        return []
+    async with kept(config, place) as (store, _):
+        return await store.customers()
 
 
-async def _export(config: Config, root: Path, who: Customer, out: Path) -> int:
+async def _find(config: Config, root: Path, text: str) -> Customer:
+    return one([each.customer for each in await _list(config, root)], text)
+
+
+def one(customers: Sequence[Customer], text: str) -> Customer:
+    """Whom an ID names: by all of it, or by its last part where that is his alone. Raises :class:`BotError`."""
+    whole = [each for each in customers if str(each) == text]
+    named = whole or [each for each in customers if each.id == text]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise BotError(f"{text} is the last part of several IDs: {', '.join(map(str, named))}; give the whole one")
+    raise BotError(
+        f"nothing is held of {text}. An ID is CHANNEL:ACCOUNT:ID (ask:local:me, telegram:BOT:CHAT); "
+        "`python -m bot customer list` shows them all"
+    )
+
+
+async def _export(config: Config, root: Path, id_: str, out: Path) -> int:
     from bot.app import Place, kept
 
+    who = await _find(config, root, id_)
     async with kept(config, Place.of(config, root)) as (store, photos):
         held: dict[str, Any] = await store.export(who)
         if not held:
-            raise BotError(f"nothing is held of {who}; is the ID spelt CHANNEL:ACCOUNT:ID?")
+            # He was erased between the two looks.
+            raise BotError(f"nothing is held of {who} any more")
         # A photo whose file was lost is in the list without its size; what is left is handed out all the same.
         hashes = [photo["sha256"] for photo in held["photos"] if photo["bytes"] is not None]
         try:

@@ -81,8 +81,10 @@ def restore(context: typer.Context, file: Annotated[Path, typer.Argument(help="A
 @contextmanager
 def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar at a terminal, nothing elsewhere; called with (done, total)."""
+    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(transient=True) as bar:
+    # Even where it draws nothing it would leave an empty line behind.
+    with Progress(transient=True, disable=not Console().is_terminal) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bot import log
 from bot.cli import app
 from bot.cli.common import document, load
-from bot.config import Config
+from bot.config import Config, Shop
 from bot.errors import BotError, ConfigError
 from bot.ports import Finding
 
@@ -27,7 +29,10 @@ def doctor(
 ) -> None:
     """Checks configuration, storage, model, hardware and every enabled channel; each failure with its way out."""
     config, root = load(context)
-    parts = asyncio.run(_parts(config, root))
+    if config.log.level != "debug":
+        # What a start would log stands among the findings.
+        log.configure("error", config.log.format)
+    parts = asyncio.run(_parts(config, context.obj.config, root))
     well = all(finding.ok for findings in parts.values() for finding in findings)
     if as_json:
         document(
@@ -38,6 +43,7 @@ def doctor(
                     for part, found in parts.items()
                     for f in found
                 ],
+                "unchecked": [part for part, found in parts.items() if not found],
             }
         )
     else:
@@ -45,15 +51,18 @@ def doctor(
     raise typer.Exit(0 if well else 1)
 
 
-async def _parts(config: Config, root: Path) -> dict[str, list[Finding]]:
-    return {
-        "configuration": [Finding(ok=True, what="bot.toml is well formed; every key is known")],
+async def _parts(config: Config, path: Path, root: Path) -> dict[str, list[Finding]]:
+    """What was found, by part; a part without a finding waits until another is mended."""
+    out = {
+        "configuration": [Finding(ok=True, what=f"{path.name} is well formed; every key is known")],
         "storage": await asyncio.to_thread(_storage, config, root),
-        "shop": await _shop(config, root),
+        "shop": await asyncio.to_thread(_shop, config, root),
         "model": await asyncio.to_thread(_model, config, root),
         "hardware": await asyncio.to_thread(_hardware, config, root),
-        "channels": await _channels(config, root),
+        "address": await asyncio.to_thread(_address, config, root),
     }
+    well = all(finding.ok for findings in out.values() for finding in findings)
+    return out | {"channels": await _channels(config, root, well=well)}
 
 
 def _storage(config: Config, root: Path) -> list[Finding]:
@@ -78,35 +87,63 @@ def _storage(config: Config, root: Path) -> list[Finding]:
     return out
 
 
-async def _shop(config: Config, root: Path) -> list[Finding]:
-    from bot import knowledge
-
+def _shop(config: Config, root: Path) -> list[Finding]:
+    """Every file of every shop; each one that is wrong is said once, with its own way out."""
     out = []
     for name, shop in {"": config.shop, **{n: config.shop_of(n) for n in config.shops}}.items():
-        folder = root / shop.knowledge
-        label = f"shop {name}: " if name else ""
+        label, table = (f"shop {name}: ", f"shops.{name}") if name else ("", "shop")
+        out += [
+            Finding(ok=f.ok, what=f"{label}{f.what.replace(f'{root}/', '')}", fix=f.fix)
+            for f in (*_knowledge(shop, root / shop.knowledge, table), *_texts(shop, root, table))
+        ]
+    if config.adapters.web.enabled:
+        from adapters.web.shop import read_examples
+
         try:
-            read = await asyncio.to_thread(knowledge.read, folder)
-            lacking = await asyncio.to_thread(knowledge.lacking_pictures, folder, read)
+            read_examples(root / config.shop.knowledge)
         except ConfigError as exc:
-            out.append(Finding(ok=False, what=f"{label}{exc}", fix="mend the file; the README shows the columns"))
-            continue
-        out.append(
-            Finding(
-                ok=True,
-                what=f"{label}{len(read.products)} products, {len(read.orders)} orders, {len(read.faq)} questions, "
-                f"{len(read.policy)} policy sections in {shop.knowledge}/",
-            )
-        )
-        if lacking:
-            out.append(
-                Finding(
-                    ok=False,
-                    what=f"{label}{len(lacking)} pictures are missing, {lacking[0]} first",
-                    fix="put them into the knowledge folder, or empty the column",
-                )
-            )
+            out.append(Finding(ok=False, what=str(exc).replace(f"{root}/", ""), fix="mend the file, or remove it"))
     return out
+
+
+def _knowledge(shop: Shop, folder: Path, table: str) -> Iterator[Finding]:
+    from bot import knowledge
+
+    if not folder.is_dir():
+        fix = f"set knowledge under [{table}] to the folder with products.csv and policy.md"
+        yield Finding(ok=False, what=f"{folder}: there is no such folder", fix=fix)
+        return
+    try:
+        read = knowledge.read(folder)
+    except ConfigError as exc:
+        yield Finding(ok=False, what=str(exc), fix="mend the file; the README shows the columns")
+        return
+    yield Finding(
+        ok=True,
+        what=f"{len(read.products)} products, {len(read.orders)} orders, {len(read.faq)} questions, "
+        f"{len(read.policy)} policy sections in {shop.knowledge}/",
+    )
+    for gap in knowledge.gaps(folder):
+        yield Finding(ok=False, what=gap, fix="put the file there; demo/ is an example, the README shows what is in it")
+    if lacking := knowledge.lacking_pictures(folder, read):
+        yield Finding(
+            ok=False,
+            what=f"{len(lacking)} pictures are missing, {lacking[0]} first",
+            fix="put them into the knowledge folder, or empty the column",
+        )
+
+
+def _texts(shop: Shop, root: Path, table: str) -> Iterator[Finding]:
+    """The shop's own persona and prompt, where it has them."""
+    from bot import config as configuration
+    from bot.app import texts
+
+    for path in texts(shop, root, "full"):
+        try:
+            configuration.template(path)
+        except ConfigError as exc:
+            fix = "mend the file" if path.exists() else f"put the file there, or mend persona under [{table}]"
+            yield Finding(ok=False, what=str(exc), fix=fix)
 
 
 def _model(config: Config, root: Path) -> list[Finding]:
@@ -128,7 +165,25 @@ def _hardware(config: Config, root: Path) -> list[Finding]:
         return []
 
 
-async def _channels(config: Config, root: Path) -> list[Finding]:
+def _address(config: Config, root: Path) -> list[Finding]:
+    """Whether the page can open where the settings want it; a bot of ours that is there already is well."""
+    from bot import address
+    from bot.app import Place, door_of
+
+    host, port = config.web.host, config.web.port
+    door = door_of(Place.of(config, root))
+    if door is not None and port in {0, door["port"]}:
+        return [Finding(ok=True, what=f"the bot is running: it has port {door['port']}")]
+    try:
+        with address.bound(host, port):
+            return [Finding(ok=True, what=f"{host}:{port} is free" if port else f"{host} can be used; any free port")]
+    except ConfigError as exc:
+        what, end, fix = str(exc).partition(")")
+        return [Finding(ok=False, what=what + end, fix=fix.lstrip(";. "))]
+
+
+async def _channels(config: Config, root: Path, *, well: bool) -> list[Finding]:
+    """``well``: nothing was found wrong so far. Else what keeps the house from opening was said there."""
     from bot.app import Place, channels, opened
 
     # Whoever looks changes nothing: what a house makes when it is opened goes to a folder that is thrown away.
@@ -139,7 +194,7 @@ async def _channels(config: Config, root: Path) -> list[Finding]:
                 found = [finding for adapter in adapters.values() for finding in await adapter.check()]
                 return found or [Finding(ok=False, what="no channel is enabled", fix="enable one in [adapters]")]
         except BotError as exc:
-            return [Finding(ok=False, what=str(exc), fix="see above")]
+            return [Finding(ok=False, what=str(exc), fix="the log of `python -m bot run` says more")] if well else []
 
 
 def _show(parts: dict[str, list[Finding]]) -> None:
@@ -148,6 +203,8 @@ def _show(parts: dict[str, list[Finding]]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for part, findings in parts.items():
         console.print(part, style="bold")
+        if not findings:
+            console.print("  – not checked: mend what stands above first", style="dim", markup=False)
         for finding in findings:
             console.print("  ✓ " if finding.ok else "  ✗ ", style="green" if finding.ok else "red", end="")
             console.print(finding.what, markup=False)

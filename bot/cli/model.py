@@ -72,7 +72,10 @@ def list_(
     console = Console(highlight=False)
     console.print(table)
     console.print(
-        "\nGet one: python -m bot model pull NAME · then set [inference] model = NAME in bot.toml", style="dim"
+        '\nGet one: python -m bot model pull NAME · then in bot.toml, under [inference]: model = "NAME"',
+        style="dim",
+        markup=False,
+        soft_wrap=True,
     )
 
 
@@ -83,7 +86,15 @@ def pull(
     source: Annotated[Hub, typer.Option("--from", help="Where from; modelscope is nearer in China.")] = Hub.HUGGINGFACE,
 ) -> None:
     """Downloads a model. Goes on where it stopped; size and SHA-256 are checked before the file gets its name."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
     from bot.app import Place
     from inference import hub, models
@@ -98,9 +109,14 @@ def pull(
         TimeRemainingColumn(),
     )
     with Progress(*columns) as bar:
-        task = bar.add_task(row.name, total=None)
+        typer.echo(f"asking {hub.SOURCES[source.value].title} for {row.name} …")
+        task: TaskID | None = None
 
         def progress(done: int, total: int, rate: float) -> None:
+            # A bar is there once there is something to measure.
+            nonlocal task
+            if task is None:
+                task = bar.add_task(row.name, total=total)
             bar.update(task, completed=done, total=total)
 
         asyncio.run(
@@ -109,7 +125,8 @@ def pull(
             )
         )
     chosen = row.name if quant is None else f"{row.name}:{quant.name}"
-    typer.echo(f'{row.title} is here. In bot.toml: [inference] model = "{chosen}"; then: python -m bot model check')
+    typer.echo(f'{row.title} is here. In bot.toml, under [inference]: model = "{chosen}"')
+    typer.echo("Then try it: python -m bot model check")
 
 
 @model.command()

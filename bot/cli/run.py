@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import typer
@@ -20,6 +21,7 @@ def run(context: typer.Context) -> None:
     """Runs the bot: channels, answers and the web page. Ctrl-C (or SIGTERM) stops it; nothing is lost."""
     config, root = load(context)
     asyncio.run(_run(config, root))
+    typer.echo("\n已停止 · stopped")
 
 
 async def _run(config: Config, root: Path) -> None:
@@ -33,15 +35,32 @@ async def _run(config: Config, root: Path) -> None:
     starting = asyncio.current_task()
     assert starting is not None
     watcher = asyncio.create_task(_interrupt(stop, starting))
+    loading = contextlib.ExitStack()
     try:
+        loading.enter_context(_loading())
         async with running(config, Place.of(config, root)) as (house, port):
+            loading.close()
             _hello(config, house.engine.info, port)
             await stop.wait()
     except asyncio.CancelledError:
         if not stop.is_set():
             raise
     finally:
+        loading.close()
         watcher.cancel()
+
+
+@contextlib.contextmanager
+def _loading() -> Iterator[None]:
+    """A moving line while the start takes its time; a terminal alone gets it, and logs are written over it."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status("正在载入模型 · loading the model …"):
+        yield
 
 
 def _stop(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-
+#: Matrices with a smaller side above this are made orthogonal block by block.
 _BLOCK = 256
 
 

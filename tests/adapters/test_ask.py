@@ -8,15 +8,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import httpx
 import pytest
 
 from adapters import ask
-from adapters.ask import AskAdapter, Question
-from bot.cli.ask import _show
-from bot.errors import PhotoError, StorageError
+from adapters.ask import AskAdapter, Question, Unusable
+from bot import address, server
+from bot.cli.ask import _FAULTS, _by_door, _from_files, _show
+from bot.errors import BotError, PhotoFault, StorageError
 from bot.model import Action, Customer, Event, Fact, Reply, Timings, Tokens, Trace
 from bot.ports import Mark, Outgoing
 from storage.photos import PhotoFiles
@@ -212,8 +214,9 @@ async def test_a_photo_is_his_who_sent_it(core: Core) -> None:
 
 
 async def test_a_question_that_cannot_be_taken_is_an_error_and_nobody_waits(core: Core) -> None:
-    with pytest.raises(PhotoError):
-        await core.adapter.ask(question("", b"too_big"))
+    with pytest.raises(Unusable) as caught:
+        await core.adapter.ask(question("", b"a photo", b"too_big"))
+    assert (caught.value.reason, caught.value.place) == ("too_big", 1)
     core.refusal = StorageError("the disk is full")
     with pytest.raises(StorageError):
         await core.adapter.ask(question())
@@ -273,6 +276,40 @@ async def test_the_door_has_the_model_forget(core: Core, door: httpx.AsyncClient
 async def test_what_is_no_question_is_refused(core: Core, door: httpx.AsyncClient, body: bytes, status: int) -> None:
     assert (await door.post("/", content=body)).status_code == status
     assert core.taken == []
+
+
+async def test_the_door_says_which_photo_cannot_be_used_and_why(core: Core, door: httpx.AsyncClient) -> None:
+    photos = [base64.b64encode(data).decode() for data in (b"a photo", b"too_many_pixels")]
+    response = await door.post("/", json={"customer": "me", "text": "", "photos": photos})
+    assert (response.status_code, response.json()) == (
+        422,
+        {"error": "as the test wanted", "reason": "too_many_pixels", "photo": 1},
+    )
+
+
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("fault", get_args(PhotoFault))
+async def test_the_command_names_the_file_and_the_way_out(
+    core: Core, tmp_path: Path, fault: PhotoFault, running: bool
+) -> None:
+    good, bad = tmp_path / "good.jpg", tmp_path / "bad.jpg"
+    good.write_bytes(b"a photo")
+    bad.write_bytes(fault.encode())
+
+    async def own(customer: str, text: str, photos: list[bytes]) -> dict[str, Any]:
+        return await core.adapter.ask(question(text, *photos, customer=customer))
+
+    with address.bound("127.0.0.1", 0) as sock:
+        async with server.serving(server.build(core.adapter.mounts(), dict), sock):
+            by_door = _by_door({"port": sock.getsockname()[1], "token": "open"})
+            with pytest.raises(BotError) as caught:
+                await _from_files(by_door if running else own)("me", "", [good, bad])
+    assert str(caught.value) == f"{bad}: {_FAULTS[fault].format(detail='as the test wanted')}"
+
+
+def test_a_photo_that_broke_off_is_said_as_a_person_would() -> None:
+    assert _FAULTS["broken"] == "the file is incomplete; take or save the picture again"
+    assert _FAULTS.keys() == set(get_args(PhotoFault))
 
 
 async def test_a_store_that_is_away_is_said_at_the_door(core: Core, door: httpx.AsyncClient) -> None:

@@ -6,16 +6,19 @@ import html
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from bot.app import House, Place, channels
+from bot.app import House, Place, channels, learn
 from bot.cli.run import _hello
 from bot.config import Config, Storage
+from bot.dialogue import MOST_PHOTOS
 from storage.photos import PhotoFiles
 from storage.store import SqlStore
 from tests.fakes.engine import ScriptedEngine
@@ -69,14 +72,51 @@ async def house(store: SqlStore, tmp_path: Path) -> AsyncIterator[House]:
     await house.intake.close()
 
 
-async def test_any_engine_can_live_in_the_house_and_the_page_shows_what_it_is_good_for(house: House) -> None:
+async def page_of(house: House) -> dict[str, Any]:
+    """What the page is told of its shop."""
     page = Starlette(routes=[Mount(*mount) for mount in channels(house, 7860)["web"].mounts()])
     transport = httpx.ASGITransport(page)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as client:
         shown = (await client.get("/")).text
     found = re.search(r'data-page="([^"]*)"', shown)
     assert found is not None
-    assert json.loads(html.unescape(found[1]))["note"] == house.engine.info.notes
+    told: dict[str, Any] = json.loads(html.unescape(found[1]))
+    return told
+
+
+async def test_a_shop_that_has_nothing_to_tell_is_named_at_every_start(
+    store: SqlStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop = tmp_path / "myshop"
+    shop.mkdir()
+    (shop / "faq.csv").write_text("question,answer\n包邮吗？,包邮。\n", encoding="utf-8")
+    for _ in range(2):
+        caplog.clear()
+        await learn(store, "default", shop)
+        assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == [
+            "shop default: myshop/products.csv: there is no such file",
+            "shop default: myshop/policy.md: there is no such file",
+        ]
+
+
+async def test_any_engine_can_live_in_the_house_and_the_page_shows_what_it_is_good_for(house: House) -> None:
+    assert (await page_of(house))["note"] == house.engine.info.notes
+
+
+async def test_the_page_offers_as_many_photos_as_are_read_and_waits_as_long_as_configured(house: House) -> None:
+    told = await page_of(house)
+    assert told["limits"]["photos"] == MOST_PHOTOS
+    assert told["patience"] == house.config.slow.notice_after_seconds
+
+
+async def test_an_answer_is_prepared_until_the_model_is_there_and_never_where_nobody_is_answered(house: House) -> None:
+    assert house.preparing()
+    config, house.config = house.config, Config.model_validate({"dialogue": {"mode": "off"}})
+    assert not house.preparing()
+    house.config = config
+    async with AsyncExitStack() as stack:
+        await house.think(stack)
+        assert not house.preparing()
 
 
 @pytest.mark.parametrize(("language", "note"), [("zh", "照本宣科。"), ("en", "It answers by script.")])

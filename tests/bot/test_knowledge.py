@@ -252,6 +252,18 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
             refused(tmp_path)
 
 
+def test_a_shop_without_goods_or_policy_is_told(tmp_path: Path) -> None:
+    path = folder(tmp_path, orders=ORDERS)
+    missing = [f"{path}/products.csv: there is no such file", f"{path}/policy.md: there is no such file"]
+    assert knowledge.gaps(path) == missing
+    folder(tmp_path, product=PRODUCTS)
+    assert knowledge.gaps(path) == [f"{missing[0]}; is it product.csv? Then rename that", missing[1]]
+    folder(tmp_path, products="\ufeff" + PRODUCTS.splitlines()[0] + "\n,,,\n\n", policy="# 运费\n")
+    assert knowledge.gaps(path) == [f"{path}/products.csv: holds nothing yet", f"{path}/policy.md: holds nothing yet"]
+    folder(tmp_path, products=PRODUCTS, policy="# 运费\n满99元包邮。\n")
+    assert knowledge.gaps(path) == []
+
+
 def test_pictures_that_are_not_there_or_are_none_are_told(tmp_path: Path) -> None:
     names = {
         "a.jpg": b"\xff\xd8\xff\xe0rest",

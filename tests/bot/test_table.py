@@ -47,11 +47,27 @@ def test_the_line_of_a_row_counts_the_lines_inside_of_cells_before(tmp_path: Pat
     assert faults == [f"{file}:4: answer: is empty"]
 
 
+@pytest.mark.parametrize(("separator", "name"), [(",", "a comma"), (";", "a semicolon"), ("\t", "a tab")])
+def test_whatever_separates_the_header_separates_the_rows(tmp_path: Path, separator: str, name: str) -> None:
+    others = "".join({",", ";", "\t"} - {separator})
+    (row,) = rows(tmp_path, f'question{separator}answer\n"a{separator}{others}"{separator}b{others}\n'.encode())
+    assert (row["question"], row["answer"]) == (
+        " ".join(f"a{separator}{others}".split()),
+        " ".join(f"b{others}".split()),
+    )
+    faults: list[str] = []
+    (tmp_path / "faq.csv").write_text(f"question{separator}answer\na{separator}b{separator}c\n", encoding="utf-8")
+    assert table.rows(tmp_path / "faq.csv", FAQ, faults) == []
+    assert faults == [
+        f"{tmp_path}/faq.csv:2: the row has 3 cells, the header 2; {name} inside a text needs the text in double quotes"
+    ]
+
+
 def test_a_file_that_is_not_there_has_no_rows(tmp_path: Path) -> None:
     assert table.rows(tmp_path / "faq.csv", FAQ, []) == []
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n", "问题,答案\n甲,乙\n".encode(), b"question;answer\na;b\n"])
+@pytest.mark.parametrize("data", [b"", b"\n\n", "问题,答案\n甲,乙\n".encode(), b"question|answer\na|b\n"])
 def test_a_file_without_the_columns_says_which_are_missing(tmp_path: Path, data: bytes) -> None:
     file = tmp_path / "faq.csv"
     file.write_bytes(data)

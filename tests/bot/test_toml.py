@@ -49,8 +49,10 @@ def test_a_slip_is_said_with_its_line_and_the_line_as_it_should_be(tmp_path: Pat
 
 
 def test_what_is_never_closed_is_named_where_it_begins(tmp_path: Path) -> None:
-    assert complaint(tmp_path, b'a = 1\norigins = ["x",\n\n\n').startswith("bot.toml:2: not valid TOML: invalid value: origins = [")
-    assert complaint(tmp_path, b"a = 1\nb = '") == "bot.toml:2: the closing quote is missing: b = \"\""
+    assert complaint(tmp_path, b'a = 1\norigins = ["x",\n\n\n').startswith(
+        "bot.toml:2: not valid TOML: invalid value: origins = ["
+    )
+    assert complaint(tmp_path, b"a = 1\nb = '") == 'bot.toml:2: the closing quote is missing: b = ""'
 
 
 @pytest.mark.parametrize("data", ["# 设置\nname = 'x'\n".encode("gbk"), "name = 'x'\n".encode("utf-16")])

@@ -6,7 +6,9 @@ import asyncio
 import io
 import os
 import signal
+import struct
 import sys
+import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -24,6 +26,17 @@ def picture(colour: str = "red", size: tuple[int, int] = (200, 100)) -> bytes:
     out = io.BytesIO()
     Image.new("RGB", size, colour).save(out, "PNG")
     return out.getvalue()
+
+
+#: A small file that announces 12000 × 12000 pixels.
+HUGE = b"\x89PNG\r\n\x1a\n" + b"".join(
+    struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    for name, body in (
+        (b"IHDR", struct.pack(">IIBBBBB", 12_000, 12_000, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"")),
+        (b"IEND", b""),
+    )
+)
 
 
 def room(*, seconds: float = 30, idle_seconds: float = 60, command: Sequence[str] = (*COMMAND, str(ROOT))) -> Darkroom:
@@ -88,7 +101,13 @@ async def test_pictures_that_come_together_keep_their_owners(darkroom: Darkroom)
 
 @pytest.mark.parametrize(
     ("data", "reason"),
-    [(b"no picture", "format"), (b"", "broken"), (picture()[:60], "broken"), (picture(size=(5, 5)), "too_small")],
+    [
+        (b"no picture", "format"),
+        (HUGE, "too_many_pixels"),
+        (b"", "broken"),
+        (picture()[:60], "broken"),
+        (picture(size=(5, 5)), "too_small"),
+    ],
 )
 async def test_the_reason_comes_through(darkroom: Darkroom, data: bytes, reason: str) -> None:
     with pytest.raises(PhotoError) as caught:

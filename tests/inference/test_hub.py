@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from bot.errors import ModelError
-from inference.hub import SOURCES, Hub, SourceName, safe
+from inference.hub import SOURCES, Hub, SourceName, _reason, safe
 from inference.models import Lock, ModelRow, find
 from tests.fakes.hub import REVISION, FakeHub
 
@@ -28,6 +29,15 @@ SIZE = 600_000
 
 def noise(seed: int, size: int = SIZE) -> bytes:
     return np.random.default_rng(seed).bytes(size)
+
+
+def test_a_name_that_nobody_knows_is_said_without_the_systems_number() -> None:
+    unknown = httpx.ConnectError("[Errno -2] Name or service not known")
+    unknown.__cause__ = OSError("all attempts failed")
+    unknown.__cause__.__context__ = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    assert _reason(unknown) == "its name cannot be looked up: is this machine on the network?"
+    assert _reason(httpx.ConnectError("[Errno 111] Connection refused")) == "Connection refused"
+    assert _reason(httpx.ReadTimeout("")) == "ReadTimeout"
 
 
 @pytest.fixture(autouse=True)

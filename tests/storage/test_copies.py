@@ -131,6 +131,12 @@ async def test_a_backup_is_of_one_moment_while_the_bot_writes(url: str, photos: 
     assert rows["events"] % 2 == 0
 
 
+async def test_a_backup_makes_no_folder_that_was_not_meant(url: str, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"copies: there is no such folder; make it, or name another place"):
+        backup(url, photos, tmp_path / "copies" / "b.zip", silent)
+    assert not (tmp_path / "copies").exists()
+
+
 async def test_a_photo_that_is_lost_does_not_stop_a_backup(url: str, photos: Path, tmp_path: Path) -> None:
     await live(url, photos)
     lose_one(photos)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
+from bot.model import Customer
 from storage import rights
 from storage.store import SqlStore, open_store
-from tests.storage.values import ANNA, BORIS, KNOWLEDGE, SHOP, exchange, message, photo, reply, sent
+from tests.storage.values import ANNA, AT, BORIS, KNOWLEDGE, SHOP, exchange, message, photo, reply, sent
 
+CLARA = Customer(channel="web", account="default", id="clara")
 SECRET_WORDS = "我家住在梧桐路十七号"
 
 
@@ -44,6 +47,22 @@ async def test_export_holds_everything_of_one_customer(store: SqlStore) -> None:
     assert [found["sha256"] for found in held["photos"]] == ["a" * 64]
     assert [order["number"] for order in held["orders"]] == ["A1001"]
     assert "别人的话" not in text
+
+
+async def test_the_list_has_everybody_and_counts_what_he_wrote(store: SqlStore) -> None:
+    await live(store)
+    await store.accept([message("1", customer=BORIS)])
+    await store.conversation(CLARA, language="zh")
+    listed = {each.customer: each for each in await store.customers()}
+    assert {who: (each.last, each.messages) for who, each in listed.items()} == {
+        ANNA: (AT, 2),
+        BORIS: (AT, 1),
+        CLARA: (None, 0),
+    }
+    assert all(each.since.utcoffset() == timedelta(0) for each in listed.values())
+    assert (await store.customers())[0].customer == CLARA, "who came last, or wrote last, comes first"
+    await store.erase(ANNA)
+    assert ANNA not in [each.customer for each in await store.customers()]
 
 
 async def test_export_of_a_stranger_is_empty(store: SqlStore) -> None:

@@ -101,6 +101,7 @@ class Page {
     const main = el("main", {}, header, this.banner, this.list.node, this.composer.node, this.dropzone);
     this.root.replaceChildren(main, ...(this.window ? [this.window.node] : []), this.zoom.node, this.confirm, this.spoken);
     this.root.classList.toggle("windowed", this.window !== null);
+    this.root.classList.toggle("demonstration", this.page.demonstration);
   }
 
   #listen() {

@@ -152,7 +152,7 @@ export class Composer extends EventTarget {
 
   /** One to five lines; then it scrolls. The style sheet measures a copy: the list beside it sees no half-way size. */
   #grow() {
-    this.field.dataset.text = this.input.value;
+    this.field.dataset.typed = this.input.value;
   }
 
   #draw() {

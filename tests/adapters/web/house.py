@@ -75,6 +75,8 @@ OFFERS = (
     ),
 )
 LONG = "这件是纯棉的，洗后不容易变形。\n尺码从S到XL都有，按平时穿的选就好。" * 6
+#: The steps of an answer that the guard stopped once, and of the look-up that its second attempt asked for.
+_AGAIN = (("prompt", 0.001), ("answer", 0.9), ("guard", 0.002), ("look_up", 0.003), ("prompt", 0.001))
 SENTENCES = ("这是一件红色条纹T恤。", "从照片上看，左边有一处污渍。", "要换一件的话，我帮您登记。")
 
 
@@ -261,8 +263,9 @@ class House:
                 ("prompt", 0.001),
                 ("answer", 1.1),
                 ("guard", 0.002),
+                *_AGAIN[: 5 * event.text.startswith("再试")],
             ),
-            stopped=("price",) if "价" in event.text else (),
+            stopped=("repetition",) if event.text.startswith("再试") else ("price",) if "价" in event.text else (),
         )
 
     # ------------------------------------------------------------------------------ what the page asks for

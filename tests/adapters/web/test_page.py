@@ -7,30 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.async_api import Browser, Route, expect
 
 from adapters.web import read_examples
-from adapters.web.customers import customer_of
-from bot.model import Customer
 from tests.adapters.web.house import ROOT, SHOP, House, opened
-from tests.adapters.web.visitor import Visitor, customer, visit
+from tests.adapters.web.visitor import MUG, PHONE, TSHIRT, WIDE, Visitor, customer, visit, who
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-TSHIRT = ROOT / "demo/pictures/examples/tshirt.jpg"
-MUG = ROOT / "demo/pictures/examples/mug.jpg"
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-WIDE = {"viewport": {"width": 1440, "height": 900}}
 #: Sends nothing, as an input method does while a candidate is chosen.
 COMPOSING = """
 (init) => document.querySelector("textarea").dispatchEvent(
   new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true, ...init }))
 """
-
-
-async def who(visitor: Visitor) -> Customer:
-    token = await visitor.page.evaluate("JSON.parse(localStorage['shop-chat.token'])")
-    return customer_of(token, "shop")
 
 
 async def rows(visitor: Visitor) -> list[tuple[str, str]]:
@@ -98,15 +88,20 @@ async def test_enter_of_an_input_method_and_shift_enter_never_send(
 
 async def test_shift_enter_breaks_the_line_and_the_input_grows_to_five(browser: Browser, house: House) -> None:
     async with visit(browser, house) as me:
-        one = await me.input.evaluate("node => node.offsetHeight")
+        field = me.page.locator(".field")
+        one = await field.evaluate("node => node.offsetHeight")
         await me.input.type("第一行")
         await me.input.press("Shift+Enter")
         await me.input.type("第二行")
         await expect(me.input).to_have_value("第一行\n第二行")
-        two = await me.input.evaluate("node => node.offsetHeight")
+        two = await field.evaluate("node => node.offsetHeight")
         await me.input.fill("行\n" * 12)
-        most = await me.input.evaluate("node => node.offsetHeight")
-        assert one < two < most <= one + 4 * 24 + 1
+        most = await field.evaluate("node => node.offsetHeight")
+        assert (one, two, most) == (46, 70, 46 + 4 * 24)
+        # Whole lines are seen, clear of the corners' curve and of the button beside them.
+        assert await me.input.evaluate("node => node.clientHeight") == 5 * 24
+        gap = "document.querySelector('.send').getBoundingClientRect().left - node.getBoundingClientRect().right"
+        assert await field.evaluate(f"node => {gap}") >= 8
 
 
 async def test_words_of_customers_and_shop_are_never_markup(browser: Browser, tmp_path: Path) -> None:
@@ -150,9 +145,11 @@ async def test_a_slow_answer_says_how_long_and_says_so_when_it_takes_longer(brow
         await me.say("慢一点")
         notice = me.live.locator(".notice")
         await expect(notice).to_contain_text("大约需要20秒")
-        await expect(notice).to_contain_text("大约还要")
+        await expect(notice).not_to_contain_text("大约还要")  # it would say the same twice
         await expect(notice.locator(".ring")).to_be_visible()
-        await me.page.clock.fast_forward(21_000)
+        await me.page.clock.fast_forward(6_000)
+        await expect(notice).to_contain_text("大约还要")
+        await me.page.clock.fast_forward(15_000)
         await expect(notice).to_contain_text("比预想的久一点")
         house.gate.set()
         await me.answered()
@@ -209,6 +206,21 @@ async def test_products_are_cards_with_the_price_of_the_data(browser: Browser, h
         await cards.nth(0).get_by_role("button").click()
         await expect(me.input).to_have_value("红色条纹T恤多少钱？")
         await expect(me.input).to_be_focused()
+
+
+async def test_a_question_that_is_proposed_never_replaces_a_draft(browser: Browser, house: House) -> None:
+    async with visit(browser, house) as me:
+        await me.say("货有哪些")
+        await me.answered()
+        ask = me.page.locator(".card").nth(0).get_by_role("button")
+        await me.input.fill("我要大号的\n\n快一点 ")
+        for _ in range(2):
+            await ask.click()
+            await expect(me.input).to_have_value("我要大号的\n\n快一点\n红色条纹T恤多少钱？")
+        long = "长" * 3995
+        await me.input.fill(long)
+        await ask.click()
+        await expect(me.input).to_have_value(long)  # one character more than a message may have is none
 
 
 async def test_a_choice_is_tapped_once_and_fades(browser: Browser, house: House) -> None:
@@ -417,15 +429,17 @@ async def test_a_message_whose_photo_is_refused_can_be_discarded(
         await me.answered()
 
 
-async def test_only_pictures_and_no_more_than_nine_are_taken(browser: Browser, house: House, tmp_path: Path) -> None:
+async def test_only_pictures_and_no_more_than_the_bot_reads_are_taken(
+    browser: Browser, house: House, tmp_path: Path
+) -> None:
     words = tmp_path / "words.txt"
     words.write_text("words", encoding="utf-8")
     async with visit(browser, house) as me:
         await me.attach(words)
         await expect(me.page.locator(".hint")).to_have_text("只能发图片。")
-        await me.attach(*[TSHIRT] * 10)
-        await expect(me.thumbs).to_have_count(9)
-        await expect(me.page.locator(".hint")).to_contain_text("9")
+        await me.attach(*[TSHIRT] * 5)
+        await expect(me.thumbs).to_have_count(4)
+        await expect(me.page.locator(".hint")).to_have_text("一次最多 4 张照片。")
 
 
 async def test_a_photo_too_big_is_refused_before_it_is_sent(browser: Browser, tmp_path: Path) -> None:
@@ -435,6 +449,37 @@ async def test_a_photo_too_big_is_refused_before_it_is_sent(browser: Browser, tm
     ):
         await me.attach(TSHIRT)
         await expect(me.page.locator(".hint")).to_contain_text("太大")
+
+
+async def test_a_photo_of_too_many_pixels_says_what_to_do_and_is_not_tried_again(
+    browser: Browser, house: House, tmp_path: Path
+) -> None:
+    huge = tmp_path / "huge.png"
+    Image.new("1", (8000, 8000)).save(huge)
+    async with visit(browser, house) as me:
+        await me.attach(huge)
+        await expect(me.page.locator(".hint")).to_have_text("这张图片像素太多，请缩小或截图后再发。")
+        await expect(me.send).to_be_disabled()
+        await expect(me.page.get_by_role("button", name="重新上传")).to_have_count(0)
+
+
+@pytest.mark.parametrize("size", [(200, 1000), (100, 2000), (2000, 100)])
+async def test_a_photo_is_shown_in_its_true_shape(
+    browser: Browser, house: House, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    odd = tmp_path / "odd.png"
+    Image.new("RGB", size, "red").save(odd)
+    async with visit(browser, house) as me:
+        for number, files in enumerate(([odd], [odd, TSHIRT]), 1):
+            await me.attach(*files)
+            await me.input.press("Enter")
+            await me.answered(number)
+            image = me.mine.nth(number - 1).locator(".photo img").first
+            await expect(image).to_have_js_property("complete", True)
+            width, height = await image.evaluate("node => [node.offsetWidth, node.offsetHeight]")
+            assert abs(width - height * size[0] / size[1]) <= max(1, size[0] / size[1])
+            button = await image.evaluate("node => [node.parentNode.offsetWidth, node.parentNode.offsetHeight]")
+            assert min(button) >= 44
 
 
 async def test_zoom_by_keyboard_and_back_to_where_one_was(browser: Browser, house: House) -> None:
@@ -557,11 +602,18 @@ async def test_everything_can_be_done_with_the_keyboard(browser: Browser, tmp_pa
             )
         assert {"English", "新对话", "满多少包邮？", "发照片", "您的消息"} <= set(reached)
         assert any("有破损吗" in name for name in reached)
-        question = me.page.get_by_role("button", name="几天能到？")
+        question = me.page.get_by_role("button", name="可以退换吗？")
         await question.focus()
         await me.page.keyboard.press("Enter")
         await me.answered()
-        await expect(me.mine.locator(".bubble")).to_have_text("几天能到？")
+        await expect(me.mine.locator(".bubble")).to_have_text("可以退换吗？")
+        await expect(me.input).to_be_focused()
+        await me.say("选一个")
+        await me.answered(2)
+        await me.page.get_by_role("button", name="换一件").focus()
+        await me.page.keyboard.press("Enter")
+        await me.answered(3)
+        await expect(me.input).to_be_focused()
 
 
 async def test_an_example_shows_the_whole_idea_in_one_tap(browser: Browser, tmp_path: Path) -> None:
@@ -576,6 +628,37 @@ async def test_an_example_shows_the_whole_idea_in_one_tap(browser: Browser, tmp_
         assert mine.turn.text
 
 
+async def test_on_a_phone_a_tap_on_a_question_opens_no_keyboard(browser: Browser, house: House) -> None:
+    async with visit(browser, house, **PHONE) as me:
+        await me.page.get_by_role("button", name="可以退换吗？").tap()
+        await me.answered()
+        await expect(me.input).not_to_be_focused()
+
+
+async def test_the_usual_label_is_told_in_the_readers_language_and_a_shops_own_as_it_is(
+    browser: Browser, tmp_path: Path
+) -> None:
+    for own, label in (("AI 客服", "AI assistant"), ("小满机器人", "小满机器人")):
+        async with (
+            opened(tmp_path / label, shop=replace(SHOP, ai_label=own)) as house,
+            visit(browser, house) as me,
+        ):
+            await expect(me.page.locator("header .label")).to_have_text(own)
+            await me.page.get_by_role("button", name="English").click()
+            await expect(me.page.locator("header .label")).to_have_text(label)
+            await expect(me.page.locator(".welcome h2")).to_have_text(f"Hello, this is the {label} of 小满杂货.")
+            assert await me.page.title() == f"小满杂货 · {label}"
+
+
+async def test_a_shops_name_is_not_broken_between_lines(browser: Browser, tmp_path: Path) -> None:
+    shop = replace(SHOP, note={"zh": "字" * 20 + "小满杂货" + "字" * 30, "en": "x"})
+    async with opened(tmp_path, shop=shop) as house, visit(browser, house, **PHONE) as me:
+        for start in range(24):
+            note = me.page.locator(".note")
+            await note.evaluate("(node, text) => (node.firstChild.data = text)", "字" * start)
+            assert await note.locator(".whole").evaluate("node => node.offsetHeight") < 30
+
+
 # ---------------------------------------------------------------------------------------------- sizes
 
 
@@ -584,13 +667,21 @@ async def test_a_phone_needs_no_sideways_scrolling_and_thumbs_find_everything(
     browser: Browser, tmp_path: Path, scheme: str
 ) -> None:
     shop = replace(SHOP, examples=read_examples(ROOT / "demo"), contact="x" * 80)
-    async with opened(tmp_path, shop=shop) as house, visit(browser, house, color_scheme=scheme, **PHONE) as me:
+    async with (
+        opened(tmp_path, shop=shop, most_photos=7) as house,
+        visit(browser, house, color_scheme=scheme, **PHONE) as me,
+    ):
         await no_overflow(me)
         await thumbs_fit(me)
         for i, text in enumerate(("货有哪些", "选一个", "长" + "w" * 300), 1):
             await me.say(text)
             await me.answered(i)
             await no_overflow(me)
+        for card in await me.page.locator(".card").all():
+            name, ask = await card.locator(".what").bounding_box(), await card.locator(".pill").bounding_box()
+            assert name is not None
+            assert ask is not None
+            assert ask["x"] >= name["x"] + name["width"]  # beside its words, not below them
         await me.attach(*[TSHIRT] * 7)
         await expect(me.page.locator(".thumb.done")).to_have_count(7)
         await no_overflow(me)
@@ -610,7 +701,7 @@ async def no_overflow(me: Visitor) -> None:
 
 async def thumbs_fit(me: Visitor) -> None:
     too_small = await me.page.evaluate(
-        """() => [...document.querySelectorAll("button")].filter((node) => node.offsetParent)
+        """() => [...document.querySelectorAll("button, summary")].filter((node) => node.offsetParent)
           .map((node) => [node.textContent || node.ariaLabel, node.offsetWidth, node.offsetHeight])
           .filter(([, width, height]) => width < 44 || height < 44)"""
     )
@@ -672,6 +763,36 @@ async def test_the_window_shows_the_shelf_and_the_way_of_the_last_message(browse
         await expect(window.locator(".way")).to_contain_text("0.3 s")
         await expect(window.locator(".way")).to_contain_text("资料里没有的价格")
         await expect(window.locator(".way")).to_contain_text("红色条纹T恤 89元")
+
+
+async def test_another_attempt_is_told_with_its_reason_and_nothing_of_the_shelf_moves(
+    browser: Browser, house: House
+) -> None:
+    async with visit(browser, house, **WIDE) as me:
+        good, way = me.page.locator(".good").nth(2), me.page.locator(".way")
+        await expect(good).to_be_visible()
+        before = await good.bounding_box()
+        await me.say("在吗")
+        await me.answered()
+        await expect(way.locator(".attempt")).to_have_count(0)
+        await me.say("再试一次")
+        await me.answered(2)
+        await expect(way.locator(".attempt")).to_have_text(["第 2 次尝试，上一次因为：说了又说的话"])
+        await expect(way.locator("li")).to_have_count(6 + 2 + 4)
+        assert await good.bounding_box() == before
+        await expect(way).to_be_in_viewport(ratio=0.95)
+
+
+async def test_times_have_one_unit_for_one_length(browser: Browser, house: House) -> None:
+    async with visit(browser, house) as me:
+        told = await me.page.evaluate(
+            """async (all) => {
+              const { duration } = await import(document.querySelector("link[href$='/words.js']").href);
+              return all.map(duration);
+            }""",
+            [0, 0.0994, 0.0996, 0.1, 1.25, 59.94, 59.96, 65, 119.7],
+        )
+    assert told == ["0 ms", "99 ms", "0.1 s", "0.1 s", "1.3 s", "59.9 s", "1 min 0 s", "1 min 5 s", "2 min 0 s"]
 
 
 async def test_a_product_can_be_asked_for_shown_and_dragged(browser: Browser, house: House) -> None:

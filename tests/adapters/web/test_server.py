@@ -336,7 +336,8 @@ async def test_a_preview_replaces_the_notice_for_those_who_join(house: House) ->
         await house.adapter.preview(customer, "", "有的。")
         async with tab(house, one.token) as late:
             live = (await late.next("snapshot"))["live"]
-    assert live == [{"type": "thinking"}, {"type": "preview", "text": "有的。"}]
+    assert [frame["type"] for frame in live] == ["thinking", "preview"]
+    assert live[1]["text"] == "有的。"
 
 
 @pytest.mark.parametrize(
@@ -344,7 +345,7 @@ async def test_a_preview_replaces_the_notice_for_those_who_join(house: House) ->
     [
         ({"text": "长" * 4001}, "long"),
         ({"text": "  \u0000 "}, "empty"),
-        ({"text": "x", "photos": [f"{i:064x}" for i in range(10)]}, "many"),
+        ({"text": "x", "photos": [f"{i:064x}" for i in range(5)]}, "many"),
         ({"text": "x", "photos": ["0" * 64]}, "photo"),
     ],
 )

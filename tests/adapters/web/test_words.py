@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from typing import get_args
 
 from adapters.web.server import HERE
+from bot import dialogue
 from bot.errors import PhotoFault
 from bot.guard import Reason
 
@@ -42,8 +44,11 @@ def test_every_word_is_used() -> None:
 def test_every_reason_has_a_sentence() -> None:
     for reason in (*get_args(PhotoFault), "line", "pace", "long", "many", "empty", "photo", "origin", "token"):
         assert f"reason.{reason}" in WORDS["zh"]
-    for guard in Reason:
-        assert f"guard.{guard.value}" in WORDS["zh"]
+    # A dialogue also stops what is no answer at all, for reasons that it names itself.
+    named = set(re.findall(r'(?:passed, |finish == |return |reason or )"(\w+)"', inspect.getsource(dialogue)))
+    assert {"repetition", "length", "form"} <= named
+    for guard in {*(reason.value for reason in Reason), *named}:
+        assert f"guard.{guard}" in WORDS["zh"]
 
 
 def test_chinese_words_have_full_width_punctuation() -> None:

@@ -9,11 +9,18 @@ from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from tests.adapters.web.house import House
+from adapters.web.customers import customer_of
+from bot.model import Customer
+from tests.adapters.web.house import ROOT, House
 
 #: Milliseconds; far above what is needed, since these machines are busy.
 PATIENCE = 60_000
 expect.set_options(timeout=PATIENCE)
+
+TSHIRT = ROOT / "demo/pictures/examples/tshirt.jpg"
+MUG = ROOT / "demo/pictures/examples/mug.jpg"
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+WIDE: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 
 #: Makes a picture in the page itself, as a file that a customer dragged or copied.
 _FILE = """
@@ -100,3 +107,9 @@ async def visit(browser: Browser, house: House, **settings: Any) -> AsyncIterato
         visitor = await Visitor(await context.new_page(), house).open()
         yield visitor
         assert visitor.complaints == []
+
+
+async def who(visitor: Visitor) -> Customer:
+    """The customer that the server knows this tab as."""
+    token = await visitor.page.evaluate("JSON.parse(localStorage['shop-chat.token'])")
+    return customer_of(token, "shop")
