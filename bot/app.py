@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
 import secrets
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot import address, knowledge, prompt, server
 from bot import config as configuration
+from bot.backend import engine_of
 from bot.config import Config, Shop
 from bot.dialogue import MOST_PHOTOS, Dialogue, Voice
 from bot.errors import BotError, ConfigError
@@ -23,14 +20,11 @@ from bot.facts import ShopFacts
 from bot.intake import Intake
 from bot.model import Customer, Photo, PolicySection
 from bot.outbox import Outbox
-from bot.ports import Adapter, Engine, EngineInfo, Finding, Store
-from bot.words import LANGUAGES
+from bot.place import Place, door
+from bot.ports import Adapter, Engine, EngineInfo, Store
 
 if TYPE_CHECKING:
     from adapters.ask import AskAdapter
-    from inference.hardware import Choice
-    from inference.llama.settings import Settings
-    from inference.models import Memory, ModelFiles
     from storage.photos import PhotoFiles
     from storage.store import SqlStore
 
@@ -39,157 +33,8 @@ log = logging.getLogger(__name__)
 _PROMPTS = Path(__file__).parent / "prompts"
 #: The name of ``[shop]`` where shops have names.
 DEFAULT_SHOP = "default"
-_SQLITE = "sqlite:///"
 #: Bytes of one question at the loopback door: words, and photos as base64.
 _QUESTION_BYTES = 64_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where this bot keeps things. Relative paths of the configuration start at its folder."""
-
-    root: Path
-    #: The database, an SQLite file by its whole path.
-    url: str
-    #: What tells bots apart whose data lie in one folder.
-    name: str
-    #: Everything that is neither database nor photo: lock, door, the model's state, copies.
-    data: Path
-    photos: Path
-    models: Path
-
-    @classmethod
-    def of(cls, config: Config, root: Path) -> Place:
-        """The data lie beside an SQLite file; a database that is no file has them in ``data/``."""
-        url, name, data = config.storage.url, "bot", root / "data"
-        if url.startswith(_SQLITE):
-            file = root / url.removeprefix(_SQLITE)
-            url, name, data = f"{_SQLITE}{file}", file.stem, file.parent
-        return cls(
-            root=root, url=url, name=name, data=data, photos=root / config.storage.photos, models=data / "models"
-        )
-
-    def aside(self, folder: Path) -> Place:
-        """The same shop and models with everything that is written in another folder: to try things out."""
-        return replace(self, url=f"{_SQLITE}{folder / 'try.db'}", name="try", data=folder, photos=folder / "photos")
-
-    @property
-    def engine(self) -> Path:
-        """The system text's state and the measured rates."""
-        return self.data / "engine"
-
-    @property
-    def copies(self) -> Path:
-        """Copies of the database that are made before a migration."""
-        return self.data / "copies"
-
-    @property
-    def lock(self) -> Path:
-        return self.data / f"{self.name}.lock"
-
-    @property
-    def door(self) -> Path:
-        """Port and token of the running bot, for its owner only."""
-        return self.data / f"{self.name}.door.json"
-
-
-# ---------------------------------------------------------------------------------------------- the model
-
-
-def files_of(config: Config, place: Place) -> ModelFiles:
-    """The configured model's files. Raises :class:`~bot.errors.ModelError` with the way out."""
-    from inference import models
-
-    return models.resolve(config.inference.model, config.inference.mmproj, place.models)
-
-
-def choice_of(config: Config, files: ModelFiles) -> Choice:
-    """What this machine does with a model: layers, threads, conversations side by side, the cost of a photo."""
-    from inference import hardware
-    from inference.llama import devices
-
-    wanted, row = config.inference, files.row
-    return hardware.choose(
-        hardware.find(devices.find()),
-        hardware.Shape(
-            text=files.text.stat().st_size,
-            projector=files.projector.stat().st_size,
-            layers=row.layers,
-            cell=row.kv_bytes_per_cell,
-            buffers=row.buffers,
-        ),
-        n_ctx=wanted.n_ctx,
-        gpu_layers=_number(wanted.gpu_layers),
-        threads=_number(wanted.threads),
-        parallel=_number(wanted.parallel),
-        visual_tokens=row.visual_tokens or _number(config.photos.visual_tokens),
-    )
-
-
-def _number(value: int | str) -> int | None:
-    """A setting that may be «auto»."""
-    return value if isinstance(value, int) else None
-
-
-def memory() -> Memory:
-    """What this machine has for a model."""
-    from inference import hardware
-    from inference.llama import devices
-    from inference.models import Memory
-
-    found = hardware.find(devices.find())
-    return Memory(main=found.memory, graphics=max((device.free for device in found.devices), default=0))
-
-
-def settings_of(config: Config, files: ModelFiles, choice: Choice, state_dir: Path) -> Settings:
-    """What the engine is told: for the bot at work and for ``bench`` the same."""
-    from inference.llama.settings import Sampling, Settings
-
-    row, n_ctx = files.row, config.inference.n_ctx
-    info = EngineInfo(
-        model=row.name,
-        title=row.title,
-        notes={language: row.note(language) for language in LANGUAGES},
-        prompt=row.prompt,
-        fact_lines=row.fact_lines,
-        context=n_ctx // choice.parallel,
-        prompt_sha256=files.header.prompt_sha256,
-    )
-    return Settings(
-        model=files.text,
-        projector=files.projector,
-        info=info,
-        state_dir=state_dir,
-        n_ctx=n_ctx,
-        threads=choice.threads,
-        most_threads=choice.most_threads,
-        gpu_layers=choice.gpu_layers,
-        parallel=choice.parallel,
-        visual_tokens=choice.visual_tokens,
-        square=row.square,
-        sampling=Sampling(greedy=row.greedy),
-    )
-
-
-def engine_of(config: Config, place: Place, read_photo: Callable[[str], bytes]) -> Engine:
-    """The engine for the configured model, not loaded yet. Raises :class:`~bot.errors.ModelError`."""
-    from inference.llama.engine import LlamaEngine
-
-    files = files_of(config, place)
-    return LlamaEngine(settings_of(config, files, choice_of(config, files), place.engine), read_photo)
-
-
-def model_findings(config: Config, place: Place) -> list[Finding]:
-    """What can be said of the configured model without loading it. Raises :class:`~bot.errors.ModelError`."""
-    from inference import models
-
-    files = files_of(config, place)
-    return [*models.verify(files), Finding(ok=True, what=files.row.note("en"))]
-
-
-def machine_findings(config: Config, place: Place) -> list[Finding]:
-    """What this machine does with the configured model, and why. Raises :class:`~bot.errors.ModelError`."""
-    return [Finding(ok=True, what=reason) for reason in choice_of(config, files_of(config, place)).reasons]
 
 
 # ---------------------------------------------------------------------------------------------- the shops
@@ -463,7 +308,7 @@ async def running(config: Config, place: Place) -> AsyncIterator[tuple[House, in
         mounts = [mount for adapter in house.adapters.values() for mount in adapter.mounts()]
         stack.push_async_callback(house.intake.close)
         await stack.enter_async_context(server.serving(server.build(mounts, house.not_ready), sock))
-        stack.enter_context(_door(place.door, port, token))
+        stack.enter_context(door(place.door, port, token))
         tasks = [asyncio.create_task(_receive(house, adapter)) for adapter in house.adapters.values()]
         stack.push_async_callback(_end, tasks)
         # Sending needs no model, and what an earlier run left behind comes before anything newer.
@@ -489,31 +334,6 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@contextmanager
-def _door(path: Path, port: int, token: str) -> Iterator[None]:
-    """Port and token of the running bot in a file that only its owner reads; gone with the bot."""
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump({"port": port, "token": token, "pid": os.getpid()}, file)
-    new.replace(path)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def door_of(place: Place) -> Mapping[str, str | int] | None:
-    """Port and token of the bot that runs on this database, or ``None``."""
-    try:
-        found = json.loads(place.door.read_text())
-        with socket.create_connection(("127.0.0.1", int(found["port"])), timeout=1):
-            return {"port": int(found["port"]), "token": str(found["token"])}
-    except (OSError, ValueError, KeyError, TypeError):
-        # A bot that was killed leaves its door behind; nobody answers there.
-        return None
 
 
 @asynccontextmanager

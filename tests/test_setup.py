@@ -23,8 +23,8 @@ from packaging.version import Version
 from typer.main import get_command
 
 from bot import address, config
-from bot.app import Place
 from bot.errors import ConfigError, StorageError
+from bot.place import Place
 from scripts import before, readme
 from storage.lock import RunLock
 

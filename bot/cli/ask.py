@@ -96,7 +96,7 @@ async def _each(config: Config, root: Path) -> int:
 @asynccontextmanager
 async def _asking(config: Config, root: Path) -> AsyncIterator[Ask]:
     """How to ask: by the running bot's door, or with a house of our own."""
-    from bot.app import Place, door_of
+    from bot.place import Place, door_of
 
     if (door := door_of(Place.of(config, root))) is not None:
         yield _from_files(_by_door(door))

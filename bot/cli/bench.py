@@ -16,7 +16,7 @@ from bot.errors import BotError
 
 if TYPE_CHECKING:
     from bench.engine import Pair as Measured
-    from bot.app import Place
+    from bot.place import Place
 
 bench = typer.Typer(help="The project's own figures, peers beside them in the same run.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
@@ -45,7 +45,7 @@ def engine(
 ) -> None:
     """First token, follow-ups, customers in turn, after a restart, decode: ours, the stock handler, llama-server."""
     from bench.engine import run
-    from bot.app import Place
+    from bot.place import Place
 
     config, root = load(context)
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +61,7 @@ def engine(
 def pair_of(config: Config, place: Place, folder: Path) -> Measured:
     """The configured model, set up as ``run`` sets it up; its state goes to a folder of its own."""
     from bench.engine import Pair as Measured
-    from bot.app import choice_of, files_of, settings_of
+    from bot.backend import choice_of, files_of, settings_of
 
     files = files_of(config, place)
     return Measured(settings=settings_of(config, files, choice_of(config, files), folder))

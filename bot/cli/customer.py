@@ -105,7 +105,8 @@ def erase(
 
 
 async def _list(config: Config, root: Path) -> list[Listed]:
-    from bot.app import Place, kept
+    from bot.app import kept
+    from bot.place import Place
     from storage.health import begun
 
     place = Place.of(config, root)
@@ -135,7 +136,8 @@ def one(customers: Sequence[Customer], text: str) -> Customer:
 
 
 async def _export(config: Config, root: Path, id_: str, out: Path) -> int:
-    from bot.app import Place, kept
+    from bot.app import kept
+    from bot.place import Place
 
     who = await _find(config, root, id_)
     async with kept(config, Place.of(config, root)) as (store, photos):
@@ -156,7 +158,8 @@ async def _export(config: Config, root: Path, id_: str, out: Path) -> int:
 
 
 async def _erase(config: Config, root: Path, who: Customer) -> int:
-    from bot.app import Place, door_of, kept
+    from bot.app import kept
+    from bot.place import Place, door_of
     from storage.photos import erase as erase_all
 
     async with kept(config, Place.of(config, root)) as (store, photos):

@@ -21,7 +21,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.
 @db.command()
 def upgrade(context: typer.Context) -> None:
     """Brings the database to this version; a copy is made first. ``run`` does it by itself."""
-    from bot.app import Place
+    from bot.place import Place
     from storage.schema import migrate
 
     config, root = load(context)
@@ -34,7 +34,7 @@ def upgrade(context: typer.Context) -> None:
 @db.command()
 def check(context: typer.Context, as_json: Json = False) -> None:
     """Integrity, drift from the program's tables, photos that are missing."""
-    from bot.app import Place
+    from bot.place import Place
     from storage.health import check as checked
 
     config, root = load(context)
@@ -51,7 +51,7 @@ def check(context: typer.Context, as_json: Json = False) -> None:
 @db.command()
 def backup(context: typer.Context, file: Annotated[Path, typer.Argument(help="Where the copy goes.")]) -> None:
     """One file with a consistent copy of database and photos; the bot may run meanwhile."""
-    from bot.app import Place
+    from bot.place import Place
     from storage.copies import backup as save
 
     config, root = load(context)
@@ -64,7 +64,7 @@ def backup(context: typer.Context, file: Annotated[Path, typer.Argument(help="Wh
 @db.command()
 def restore(context: typer.Context, file: Annotated[Path, typer.Argument(help="A file made by «backup».")]) -> None:
     """Puts a copy in place; what was there is moved aside, not deleted. The bot must not run."""
-    from bot.app import Place
+    from bot.place import Place
     from storage.copies import restore as put_back
     from storage.lock import RunLock
 

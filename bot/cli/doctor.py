@@ -66,7 +66,7 @@ async def _parts(config: Config, path: Path, root: Path) -> dict[str, list[Findi
 
 
 def _storage(config: Config, root: Path) -> list[Finding]:
-    from bot.app import Place
+    from bot.place import Place
     from storage.health import begun, check
 
     place = Place.of(config, root)
@@ -147,7 +147,8 @@ def _texts(shop: Shop, root: Path, table: str) -> Iterator[Finding]:
 
 
 def _model(config: Config, root: Path) -> list[Finding]:
-    from bot.app import Place, model_findings
+    from bot.backend import model_findings
+    from bot.place import Place
 
     try:
         return model_findings(config, Place.of(config, root))
@@ -156,7 +157,8 @@ def _model(config: Config, root: Path) -> list[Finding]:
 
 
 def _hardware(config: Config, root: Path) -> list[Finding]:
-    from bot.app import Place, machine_findings
+    from bot.backend import machine_findings
+    from bot.place import Place
 
     try:
         return machine_findings(config, Place.of(config, root))
@@ -168,7 +170,7 @@ def _hardware(config: Config, root: Path) -> list[Finding]:
 def _address(config: Config, root: Path) -> list[Finding]:
     """Whether the page can open where the settings want it; a bot of ours that is there already is well."""
     from bot import address
-    from bot.app import Place, door_of
+    from bot.place import Place, door_of
 
     host, port = config.web.host, config.web.port
     door = door_of(Place.of(config, root))
@@ -184,7 +186,8 @@ def _address(config: Config, root: Path) -> list[Finding]:
 
 async def _channels(config: Config, root: Path, *, well: bool) -> list[Finding]:
     """``well``: nothing was found wrong so far. Else what keeps the house from opening was said there."""
-    from bot.app import Place, channels, opened
+    from bot.app import channels, opened
+    from bot.place import Place
 
     # Whoever looks changes nothing: what a house makes when it is opened goes to a folder that is thrown away.
     with tempfile.TemporaryDirectory() as folder:

@@ -29,7 +29,8 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """The known models: size, licence, memory, and what fits this machine."""
-    from bot.app import Place, memory
+    from bot.backend import memory
+    from bot.place import Place
     from inference import models
 
     config, root = load(context)
@@ -96,7 +97,7 @@ def pull(
         TransferSpeedColumn,
     )
 
-    from bot.app import Place
+    from bot.place import Place
     from inference import hub, models
 
     config, root = load(context)
@@ -132,7 +133,8 @@ def pull(
 @model.command()
 def check(context: typer.Context) -> None:
     """Loads the configured model and asks it one question."""
-    from bot.app import Place, model_findings
+    from bot.backend import model_findings
+    from bot.place import Place
 
     config, root = load(context)
     for finding in model_findings(config, Place.of(config, root)):
@@ -145,8 +147,9 @@ async def _try(config: Config, root: Path) -> str:
     """Asks the model itself, by no channel: it is tried whether the bot is to answer customers or not."""
     import tempfile
 
-    from bot.app import Place, opened
+    from bot.app import opened
     from bot.model import Customer
+    from bot.place import Place
 
     async def unseen(*_: object) -> None:
         """Nobody looks on while the answer is written."""

@@ -25,7 +25,8 @@ def run(context: typer.Context) -> None:
 
 
 async def _run(config: Config, root: Path) -> None:
-    from bot.app import Place, running
+    from bot.app import running
+    from bot.place import Place
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

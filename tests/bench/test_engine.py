@@ -14,9 +14,9 @@ import pytest
 
 from bench import random_pair
 from bench.engine import Ours, Pair, Server, options, run, served
-from bot.app import Place
 from bot.cli.bench import pair_of
 from bot.config import Config
+from bot.place import Place
 from bot.ports import EngineInfo
 from inference.llama.settings import Settings
 

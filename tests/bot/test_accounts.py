@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import House, Place, channels
+from bot.app import House, channels
 from bot.config import Config
 from bot.model import Customer
+from bot.place import Place
 from storage.photos import PhotoFiles
 from storage.store import SqlStore
 from tests.fakes.engine import ScriptedEngine

@@ -15,10 +15,11 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from bot.app import House, Place, channels, learn
+from bot.app import House, channels, learn
 from bot.cli.run import _hello
 from bot.config import Config, Storage
 from bot.dialogue import MOST_PHOTOS
+from bot.place import Place
 from storage.photos import PhotoFiles
 from storage.store import SqlStore
 from tests.fakes.engine import ScriptedEngine

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from bot import config
-from bot.app import Place, kept
+from bot.app import kept
 from bot.cli import app, customer
 from bot.errors import BotError
 from bot.model import Customer, Event
+from bot.place import Place
 
 U1 = Customer(channel="ask", account="local", id="u1")
 U2 = Customer(channel="ask", account="local", id="u2")

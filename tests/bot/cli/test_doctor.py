@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bot import address, config
-from bot.app import Place
 from bot.cli import app, doctor
+from bot.place import Place
 from bot.ports import Finding
 
 ROOT = Path(__file__).resolve().parents[3]
