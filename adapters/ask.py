@@ -184,8 +184,10 @@ class AskAdapter:
             raw = json.loads(body)
             photos = tuple(base64.b64decode(each, validate=True) for each in raw.get("photos", ())[:_MOST_PHOTOS])
             question = Question(customer=str(raw["customer"]), text=str(raw["text"]), photos=photos)
-        except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error):
             return JSONResponse({"error": "not a question"}, status_code=400)
+        if not question.text.strip() and not question.photos:
+            return JSONResponse({"error": "nothing is asked: there are neither words nor photos"}, status_code=400)
         try:
             return JSONResponse(await self.ask(question))
         except Unusable as exc:

@@ -158,7 +158,8 @@ class House:
 
     def not_ready(self) -> dict[str, str]:
         channels = {name: why for name, adapter in self.adapters.items() if (why := adapter.ready()) is not None}
-        return self.pending | channels
+        storage = {} if (why := self.store.ready()) is None else {"storage": why}
+        return self.pending | storage | channels
 
     def preparing(self) -> bool:
         """Whether what customers say now is answered only when the model is there."""

@@ -6,6 +6,7 @@ decided here. The common path is one call of the model; a look-up makes it two o
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -242,7 +243,8 @@ class Dialogue:
         passed = ""
         for attempt in range(2):
             since = monotonic()
-            guard = self._guard(conversation, exchange)
+            # In a thread: a long conversation's words are read through, and others are served meanwhile.
+            guard = await asyncio.to_thread(self._guard, conversation, exchange)
             request = self._request(conversation, exchange)
             run.step("prompt", since)
             if run.notice is None:

@@ -364,7 +364,10 @@ def _current(events: Sequence[Event]) -> list[Event]:
             out.append(_emptied(event))
         elif event.id in edited:
             new = edited[event.id]
-            out.append(replace(event, text=new.text, photos=new.photos or event.photos, refs=new.refs or event.refs))
+            # What was wrong with a photo goes with it: an edit that brings another one brings its faults too.
+            faults = new.faults if new.photos or new.faults else event.faults
+            photos, refs = new.photos or event.photos, new.refs or event.refs
+            out.append(replace(event, text=new.text, photos=photos, refs=refs, faults=faults))
         elif event.kind is EventKind.EDITED and event.target in present:
             out.append(_emptied(event))
         else:
@@ -373,7 +376,7 @@ def _current(events: Sequence[Event]) -> list[Event]:
 
 
 def _emptied(event: Event) -> Event:
-    return replace(event, text="", photos=(), refs=(), attachment=None)
+    return replace(event, text="", photos=(), refs=(), faults=(), attachment=None)
 
 
 def _rules(events: Sequence[Event], dialogue: Dialogue, language: Language) -> list[str]:

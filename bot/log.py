@@ -21,6 +21,9 @@ _SECRETS = (
     (re.compile(r"((?:access_token|corpsecret|token|secret|key)=)[^&\s\"']+", re.IGNORECASE), r"\1***"),
 )
 
+#: These write what passes through them at «debug»: frames of the page, its token among them, and rows of the database.
+_TALKATIVE = ("uvicorn", "uvicorn.error", "websockets", "sqlalchemy")
+
 _following: contextvars.ContextVar[str] = contextvars.ContextVar("following", default="-")
 
 
@@ -71,7 +74,9 @@ class _Json(logging.Formatter):
 
 
 def configure(level: str, form: Literal["console", "json"]) -> None:
-    """Sends all logs to stderr. Libraries are heard from «warning» on, unless ``debug`` is asked for."""
+    """Sends all logs to stderr. Libraries are heard from «warning» on, unless ``debug`` is asked for; those that would
+    then write customers' words, from «info» on.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Console(terminal=sys.stderr.isatty()))
     root = logging.getLogger()
@@ -79,3 +84,5 @@ def configure(level: str, form: Literal["console", "json"]) -> None:
     root.setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
     for name in ("bot", "adapters", "inference", "storage"):
         logging.getLogger(name).setLevel(level.upper())
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.INFO, root.level))

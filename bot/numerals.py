@@ -12,8 +12,8 @@ import unicodedata
 # What a figure may be followed by, as parts of a regular expression.
 TIME = r"天|日|号|点(?=[钟半前后整到至之发])|小时|分钟|个?工作日|周|星期|个?月|年"
 #: «三角形», «七成新» are no money.
-MONEY = r"元|块|圆(?=整|\W|$)|[毛角](?=钱|\W|$)|分钱|折|成(?![人年品套分新])"
-MEASURE = r"[件条双只把顶张处道副]|个(?!颜色|尺码|款|问题|地方|办法|选|原因|人|工作日|月|小时)"
+MONEY = r"元|块|圆(?=整|\W|$)|[毛角](?=钱|\W|$)|分钱|折(?!伞|叠)|成(?![人年品套分新])"
+MEASURE = r"[件条双只把顶张处道副颗粒朵根枚]|个(?!颜色|尺码|款|问题|地方|办法|选|原因|人|工作日|月|小时)"
 OTHER = r"[位码寸斤岁米款种楼层次份]"
 EN_MONEY = r"yuan|kuai|rmb|cny|usd|dollars?|bucks|euros?|percent|per cent"
 EN_TIME = r"minutes?|hours?|hrs?|days?|weeks?|months?|years?|o'clock|[ap]\.?m\b"

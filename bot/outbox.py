@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 #: Longest pause between two tries, in seconds.
 _LONGEST = 60.0
+#: Most seconds that a platform's own word is kept to: whatever it asks for, a reply is not held back for good.
+_ASKED = 600.0
 #: Pause while the store is away.
 _AWAY = 5.0
 #: Seconds that a send under way gets when the bot is stopped.
@@ -51,7 +53,7 @@ class Outbox:
                 return
             pause = min(_LONGEST, pause * 2)
             # Jitter: many replies that met the same outage do not come back in one wave.
-            await asyncio.sleep(max(wait_s, pause * random.uniform(0.8, 1.2)))
+            await asyncio.sleep(max(min(_ASKED, wait_s), pause * random.uniform(0.8, 1.2)))
 
     async def _attempt(self, adapter: Adapter, outgoing: Outgoing) -> float | None:
         """One try; the seconds to wait before the next, or ``None`` when there is none."""

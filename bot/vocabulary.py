@@ -59,3 +59,9 @@ def named(text: str) -> frozenset[tuple[str, str]]:
     known = vocabulary()
     found = {known.name_of[m[0]] for m in known.named.finditer(text.lower())}
     return frozenset((sort, name) for sort, name in found if name not in PLAIN)
+
+
+def topics(text: str) -> frozenset[str]:
+    """The topics that a text speaks of («退换», «保修»)."""
+    known = vocabulary()
+    return frozenset(known.topic_of[m[0]] for m in known.topics.finditer(text.lower()))

@@ -145,6 +145,8 @@ class Database:
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
         self._thread = threading.Thread(target=self._write, name="store-write", daemon=True)
         self._closed = False
+        #: What the last write met that the database refused; ``None`` again with the next that is on the disk.
+        self.trouble: str | None = None
 
     async def __aenter__(self) -> Database:
         self._loop = asyncio.get_running_loop()
@@ -218,9 +220,16 @@ class Database:
     def _commit(self, group: list[_Waiting]) -> list[_Outcome]:
         try:
             with translated(self.file), self._writer.begin() as connection:
+                before = _changes(connection)
                 outcomes = [self._run(connection, waiting, alone=len(group) == 1) for waiting in group]
+                changed = _changes(connection) != before
         except BaseException as exc:  # whatever it was, it belongs to those who wait
-            return [_Outcome(waiting.future, error=exc) for waiting in group]
+            outcomes, changed = [_Outcome(waiting.future, error=exc) for waiting in group], False
+        refusals = [str(outcome.error) for outcome in outcomes if _refused(outcome.error)]
+        if refusals:
+            self.trouble = refusals[-1]
+        elif changed:  # a transaction that wrote nothing succeeds on a full disk too
+            self.trouble = None
         return outcomes
 
     def _run(self, connection: Connection, waiting: _Waiting, *, alone: bool) -> _Outcome:
@@ -236,7 +245,7 @@ class Database:
                 connection.exec_driver_sql("ROLLBACK TO job")
                 connection.exec_driver_sql("RELEASE job")
             except SQLAlchemyError:
-                raise exc from None  # a full disk takes back the whole transaction, savepoints and all
+                raise exc from exc.__cause__  # a full disk takes back the whole transaction, savepoints and all
             return _Outcome(waiting.future, error=exc)
         connection.exec_driver_sql("RELEASE job")
         return _Outcome(waiting.future, result=result)
@@ -255,6 +264,21 @@ class Database:
         except StorageError as exc:
             return _Outcome(waiting.future, error=exc)
         return _Outcome(waiting.future, result=busy == 0)
+
+
+def _changes(connection: Connection) -> int:
+    """Rows that were changed since the connection was opened."""
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    return int(raw.total_changes)
+
+
+def _refused(error: BaseException | None) -> bool:
+    """Whether the database itself could not do it. What one job did wrong says nothing of the next."""
+    cause = error.__cause__ if isinstance(error, StorageError) else None
+    said = cause.orig if isinstance(cause, DBAPIError) else cause
+    # Not their subclasses: a broken constraint or a wrong value is the job's own.
+    return type(said) in (sqlite3.OperationalError, sqlite3.DatabaseError)
 
 
 def _deliver(outcomes: Sequence[_Outcome]) -> None:

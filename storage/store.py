@@ -50,6 +50,9 @@ class SqlStore:
         #: For what is kept beside the port: :class:`storage.photos.PhotoFiles`.
         self.database = database
 
+    def ready(self) -> str | None:
+        return self.database.trouble
+
     # --- inbox
 
     async def accept(self, events: Sequence[Event], mark: Mark | None = None) -> int:

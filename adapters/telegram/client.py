@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,9 @@ from .updates import ALLOWED
 _BATCH = 100
 #: Seconds for an answer to a call, beyond those of a long poll.
 _ANSWER_S = 20.0
+
+#: Most seconds that Telegram's word holds a customer's replies back. A flood is over sooner; a bad answer never is.
+_LONGEST_RETRY_S = 600.0
 
 #: With these a request never left this machine, or its proxy.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
@@ -302,13 +306,19 @@ def _refused(code: int, payload: bytes, secret: TokenFilter) -> _Refused:
     """An error as the Bot API writes it: {"ok": false, "description": …, "parameters": {"retry_after": seconds}}."""
     answer = _object(payload)
     parameters = answer.get("parameters")
-    seconds = parameters.get("retry_after") if isinstance(parameters, dict) else None
     return _Refused(
         code,
         secret.scrub(str(answer.get("description") or "no reason given")),
-        retry_after=float(seconds) if isinstance(seconds, int | float) and seconds > 0 else None,
+        retry_after=_pause(parameters.get("retry_after")) if isinstance(parameters, dict) else None,
         spoken=answer.get("ok") is False,
     )
+
+
+def _pause(seconds: object) -> float | None:
+    """A pause that was asked for, as far as one can be waited for; ``None`` when it is none."""
+    if not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+        return None
+    return float(min(seconds, _LONGEST_RETRY_S))
 
 
 def _object(payload: bytes) -> dict[str, Any]:

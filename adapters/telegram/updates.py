@@ -26,6 +26,10 @@ ALLOWED = ("message", "edited_message", "callback_query")
 
 Json = Mapping[str, Any]
 
+#: No update id is above it: up to here every JSON reader holds a whole number exactly. A higher one, once committed as
+#: the mark, would have Telegram skip all that customers write from then on.
+_MOST_ID = 2**53
+
 #: Kinds of message that hold neither words nor a photo, and what the core calls them. The order matters: an animation
 #: is told as a document too, a venue as a location.
 _ATTACHMENTS = {
@@ -66,7 +70,7 @@ _COMMAND = re.compile(r"/(?P<name>[A-Za-z0-9_]{1,32})(?:@\w+)?(?:\s+(?P<rest>.*)
 def update_id(update: object) -> int | None:
     """The id by which an update is confirmed, or ``None`` when it has none."""
     found = update.get("update_id") if isinstance(update, Mapping) else None
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    return found if isinstance(found, int) and not isinstance(found, bool) and found <= _MOST_ID else None
 
 
 def event(update: Json, *, account: str, now: datetime) -> Event | None:

@@ -159,6 +159,8 @@ class Desk:
         return await self._take(event, frame)
 
     async def choose(self, customer: Customer, frame: frames.Choose) -> dict[str, Any]:
+        if not frame.choice.strip():
+            return _refused(frame.event, "empty")
         if seconds := self._pace.take(customer.id):
             return _refused(frame.event, "pace", seconds)
         event = Event(

@@ -52,6 +52,8 @@ HEADERS = {
 #: Seconds for a page to say who it is, and for one photo to arrive over a poor line.
 _HELLO = 10.0
 _UPLOAD = 180.0
+#: Seconds until a page is asked to try again what the store could not do: a full disk is not emptied sooner.
+_AWAY = 5.0
 
 
 class Headers:
@@ -175,7 +177,12 @@ class Server:
         return Response(self._page, media_type="text/html", headers={"etag": etag})
 
     async def _shelf(self, request: Request) -> Response:
-        return JSONResponse({"products": shelf(await self._store.products(self._shop.account))})
+        try:
+            products = await self._store.products(self._shop.account)
+        except BotError as exc:
+            log.error("the shelf could not be shown: %s", exc)
+            return _no(503, "storage", retry=_AWAY)
+        return JSONResponse({"products": shelf(products)})
 
     # ------------------------------------------------------------------------------ photos
 
@@ -203,6 +210,9 @@ class Server:
                 photo = await self._desk.add_photo(customer, data)
             except PhotoError as exc:
                 return _no(422, exc.reason)
+            except BotError as exc:
+                log.error("a photo of customer %s could not be kept: %s", customer.id, exc)
+                return _no(503, "storage", retry=_AWAY)
         return JSONResponse(frames.photo(photo), 201)
 
     async def _photo(self, request: Request) -> Response:
@@ -210,7 +220,11 @@ class Server:
         if token is None:
             return _no(401, "token")
         customer = customer_of(token, self._shop.account)
-        data = await self._desk.read_photo(customer, request.path_params["sha256"])
+        try:
+            data = await self._desk.read_photo(customer, request.path_params["sha256"])
+        except BotError as exc:
+            log.error("a photo of customer %s could not be shown: %s", customer.id, exc)
+            return _no(503, "storage", retry=_AWAY)
         if data is None:
             return _no(404, "photo")
         return Response(

@@ -73,11 +73,13 @@ class Core:
             await self.store.sent(each.id)
 
 
-async def opened(store: SqlStore, photos: PhotoFiles, *, answers: bool) -> AsyncIterator[Core]:
+async def opened(
+    store: SqlStore, photos: PhotoFiles, *, answers: bool, max_body: int = 1000
+) -> AsyncIterator[Core]:
     async def forget() -> None:
         made.forgot += 1
 
-    made = Core(store, AskAdapter(store, photos, token="open", max_body=1000, answers=answers, forget=forget))
+    made = Core(store, AskAdapter(store, photos, token="open", max_body=max_body, answers=answers, forget=forget))
     task = asyncio.create_task(made.adapter.run(made.accept))
     try:
         yield made
@@ -227,13 +229,16 @@ async def test_a_question_that_cannot_be_taken_is_an_error_and_nobody_waits(core
 # ---------------------------------------------------------------------------------------------- the door
 
 
-@pytest.fixture
-async def door(core: Core) -> AsyncIterator[httpx.AsyncClient]:
+def at_the_door(core: Core) -> httpx.AsyncClient:
     [(path, app)] = core.adapter.mounts()
     assert path == "/ask"
     transport = httpx.ASGITransport(app)
-    headers = {"authorization": "Bearer open"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://ask", headers=headers) as client:
+    return httpx.AsyncClient(transport=transport, base_url="http://ask", headers={"authorization": "Bearer open"})
+
+
+@pytest.fixture
+async def door(core: Core) -> AsyncIterator[httpx.AsyncClient]:
+    async with at_the_door(core) as client:
         yield client
 
 
@@ -269,6 +274,8 @@ async def test_the_door_has_the_model_forget(core: Core, door: httpx.AsyncClient
         (b'{"customer": "me"}', 400),
         (b'{"customer": "me", "text": "", "photos": ["?"]}', 400),
         (b'{"customer": "me", "text": "", "photos": 5}', 400),
+        (b'{"customer": "me", "text": ""}', 400),
+        (b'{"customer": "me", "text": " \\n", "photos": []}', 400),
         (b'{"customer": "me", "text": "", "photos": ["dG9vX2JpZw=="]}', 422),
         (bytes(1001), 413),
     ],
@@ -276,6 +283,14 @@ async def test_the_door_has_the_model_forget(core: Core, door: httpx.AsyncClient
 async def test_what_is_no_question_is_refused(core: Core, door: httpx.AsyncClient, body: bytes, status: int) -> None:
     assert (await door.post("/", content=body)).status_code == status
     assert core.taken == []
+
+
+async def test_a_body_nested_too_deep_is_no_question(store: SqlStore, photos: PhotoFiles) -> None:
+    async for core in opened(store, photos, answers=True, max_body=1_000_000):
+        async with at_the_door(core) as client:
+            response = await client.post("/", content=b"[" * 200_000)
+        assert (response.status_code, response.json()) == (400, {"error": "not a question"})
+        assert core.taken == []
 
 
 async def test_the_door_says_which_photo_cannot_be_used_and_why(core: Core, door: httpx.AsyncClient) -> None:

@@ -475,3 +475,106 @@ def test_a_shop_whose_things_have_names_of_their_own_is_not_stopped() -> None:
     guard = Guard(["藏青跑步机 1299元 库存3件", "红色跑鞋 199元 库存2件"], [])
     assert guard.check("藏青色跑步机1299元。") is None
     assert guard.check("红色鞋子199元，还有2件。") is None
+
+
+SHOP = [
+    "红色条纹T恤 89元 库存12件 尺码S/M 棉",
+    "绿色袜子 39.9元 库存5件 尺码S/M 棉",
+    "运费：满99元包邮，不满收8元运费。",
+    "退换：签收后7天内可退换，定制的除外。",
+    "质保：杯子和雨伞保修1年。",
+    "发货：48小时内发货，发货后一般2到4天送到。",
+    "订单ZG260118 红色条纹T恤×1 已发货 顺丰SF1234567890",
+]
+
+INVENTED = """
+买一送一
+全场对折。
+It is half price today.
+这款半折。
+给您减半。
+便宜一半。
+buy one get one free
+这单给您免单。
+免费送您一件。
+165拿走。
+165就行。
+算您165。
+165收您。
+It's 165.
+运费5元。
+运费12。
+红色条纹T恤8元。
+红色条纹T恤99元。
+签收后4天内可退换。
+雨伞保修7天。
+已经给您退款了。
+已为您取消订单。
+我已经给您下单了。
+我已经帮您改好地址了。
+您的退款已经到账。
+I have refunded you.
+Your order has been cancelled.
+订单ZG260118已签收。
+明儿就到。
+后儿到。
+元旦前到。
+年底前到。
+下礼拜到。
+It arrives by Christmas.
+终身保修。
+永久保修。
+请看 evil.ink
+请看 evil.cloud 哦
+小满.公司
+加v xiaoman
+wx xiaoman
+支付宝账号 xiaoman
+x i a o m a n . c o m
+xiaoman[.]com
+xiaoman(dot)com
+xiaoman。com
+"""
+HONEST = """
+满99元包邮。
+不满99元收8元运费。
+红色条纹T恤89元，满99元包邮。
+签收后一周内都可以退换。
+签收后7天内可退换。
+雨伞保修1年。 /
+48小时内发货。
+发货后一般2到4天送到。
+订单ZG260118已发货。
+您的订单已发货，顺丰SF1234567890。
+绿色袜子39.9元，还有5件。
+明天见～ /
+晚安，明天见。
+我们7×24小时在线。
+图里有4颗纽扣。
+是三折伞。
+请稍等一两分钟。
+已收到您的照片。
+已经看过了，没有破损。
+微信支付可以的。
+You can pay by WeChat or Alipay.
+I have seen your photo.
+It's 5 socks in the photo.
+退款要店里的人来办。
+"""
+
+
+@pytest.mark.parametrize("sentence", INVENTED.strip().split("\n"))
+def test_a_promise_a_deed_or_an_address_that_the_shop_never_gave_is_stopped(sentence: str) -> None:
+    assert Guard(SHOP, ["我身高165，多少钱？"]).check(sentence) is not None
+
+
+@pytest.mark.parametrize("sentence", HONEST.strip().split("\n"))
+def test_what_the_shop_itself_says_in_other_words_may_be_said(sentence: str) -> None:
+    assert Guard(SHOP, []).check(sentence) is None
+
+
+def test_the_end_of_a_number_is_not_the_number() -> None:
+    guard = Guard(["订单ZG260118 顺丰SF1234567890"], [])
+    assert guard.check("单号SF1234567890。") is None
+    assert guard.check("单号F1234567890。") is Reason.NUMBER
+    assert guard.check("订单G260118。") is Reason.NUMBER

@@ -198,9 +198,10 @@ def test_policy_sections_without_passages_have_no_head() -> None:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_each_reason_has_its_note_and_an_unknown_one_the_note_on_figures(language: str) -> None:
-    notes = [prompt.correction(reason, language) for reason in ("price", "date", "link", "repetition", "number")]
-    assert len(set(notes)) == 5
-    assert prompt.correction(None, language) == prompt.correction("form", language) == notes[-1]
+    reasons = ("price", "date", "link", "deed", "repetition", "length", "form", "number")
+    notes = [prompt.correction(reason, language) for reason in reasons]
+    assert len(set(notes)) == len(reasons)
+    assert prompt.correction(None, language) == notes[-1]
     assert all(note.startswith({"zh": "注意：", "en": "Note: "}[language]) for note in notes)
 
 

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -404,6 +405,14 @@ async def test_a_choice_comes_back_as_an_event_of_its_kind(house: House) -> None
     assert (event.kind, event.text) == (EventKind.CHOICE, "swap")
 
 
+@pytest.mark.parametrize("choice", ["", "  \u0000 "])
+async def test_an_empty_choice_is_refused_with_its_reason(house: House, choice: str) -> None:
+    async with tab(house) as one:
+        await one.send(type="choose", event="event-0001", choice=choice, language="zh")
+        refused = await one.next("refused", "taken")
+    assert refused == {"type": "refused", "event": "event-0001", "reason": "empty", "seconds": 0.0}
+
+
 async def test_choosing_too_fast_is_refused_too(tmp_path: Path) -> None:
     none = Rates(messages=Pace(burst=1, per_second=0.001))
     async with opened(tmp_path, rates=none) as house, tab(house) as one:
@@ -645,6 +654,47 @@ async def test_photos_side_by_side_are_limited(tmp_path: Path) -> None:
             go_on.set()
             assert (await first).status_code == 201
         assert (await upload(house, one.token)).status_code == 201
+
+
+def spoil(house: House, table: str) -> None:
+    """From here on the database refuses all that needs this table."""
+    with contextlib.closing(sqlite3.connect(house.folder / "bot.db")) as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME TO {table}_gone")
+
+
+def told_once(caplog: pytest.LogCaptureFixture) -> str:
+    """The one line about it; a trace helps no owner."""
+    [record] = [record for record in caplog.records if record.name.startswith(("adapters", "uvicorn"))]
+    assert (record.name, record.levelname, record.exc_info) == ("adapters.web.server", "ERROR", None)
+    return record.getMessage()
+
+
+async def test_a_photo_that_cannot_be_kept_is_asked_for_later(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    (house.folder / "photos").write_bytes(b"")  # where the folder should be: no photo can be written
+    async with tab(house) as one:
+        with caplog.at_level(logging.WARNING):
+            kept = await upload(house, one.token)
+        assert "the photo cannot be written" in told_once(caplog)
+        (house.folder / "photos").unlink()
+        again = await upload(house, one.token)
+    assert (kept.status_code, kept.json(), kept.headers["retry-after"]) == (503, {"reason": "storage"}, "5")
+    assert again.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "table", "said"),
+    [(f"/photos/{'0' * 64}", "photo_owners", "a photo of customer"), ("/shop.json", "products", "the shelf")],
+)
+async def test_what_the_store_cannot_give_is_asked_for_later(
+    house: House, caplog: pytest.LogCaptureFixture, path: str, table: str, said: str
+) -> None:
+    async with tab(house) as one, web(house) as client:
+        await one.next("snapshot")
+        spoil(house, table)
+        with caplog.at_level(logging.WARNING):
+            response = await client.get(path, headers=bearer(one.token, house))
+    assert told_once(caplog).startswith(said)
+    assert (response.status_code, response.json(), response.headers["retry-after"]) == (503, {"reason": "storage"}, "5")
 
 
 # ---------------------------------------------------------------------------------------------- the end
