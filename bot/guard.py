@@ -320,7 +320,7 @@ class Guard:
             return Reason.NUMBER
         if not said.promised <= self._promised:
             return Reason.PRICE
-        if not said.done <= self._done or self._of_another_order(codes, said.whole):
+        if not said.done <= self._done or self._of_another_order(sentence):
             return Reason.DEED
         if not said.amounts <= self._amounts:
             return Reason.PRICE
@@ -347,15 +347,17 @@ class Guard:
                 return True
         return False
 
-    def _of_another_order(self, codes: set[str], whole: str) -> bool:
+    def _of_another_order(self, sentence: str) -> bool:
         """Whether an order is said to be in a state that its line does not have."""
-        states = {status for status in _STATUSES if status in whole}
-        for code in codes:
-            known = {
-                s for line in self._lines for s in _STATUSES if s in line.said.whole and _stands(code, line.said.whole)
-            }
-            if known and not states <= known:
-                return True
+        codes: set[str] = set()
+        for clause in clauses(plain(sentence)):
+            codes = set(_CODE.findall(clause)) or codes
+            states = {status for status in _STATUSES if status in clause}
+            for code in codes if states else ():
+                lines = [line.said.whole for line in self._lines if _stands(code, line.said.whole)]
+                known = {status for status in _STATUSES for line in lines if status in line}
+                if known and not states <= known:
+                    return True
         return False
 
     def _of_another_thing(self, sentence: str) -> bool:

@@ -41,11 +41,14 @@ def bench() -> score.Bench:
 @pytest.mark.parametrize(
     ("figure", "floor"),
     [
-        ("colour", 80),
-        ("kind", 70),
-        ("pattern", 80),
-        ("count", 85),
-        ("own drawings not refused", 90),
+        ("colour", 90),
+        ("kind", 86),
+        ("pattern", 90),
+        ("count", 90),
+        ("material", 60),
+        ("defect", 66),
+        ("record", 60),
+        ("own drawings not refused", 93),
         ("copied, 1 line", 60),
     ],
 )
