@@ -8,6 +8,7 @@ conversation (*facts*) and what the customer said himself (*words*):
   sentence speaks of money, no bare figure of his counts either («50就卖给您»);
 * a price or a stock that is said of a thing must stand in a line on that thing: a backpack's price is none
   for a dress;
+* «this is what you ordered» must agree with the order's line;
 * a promise without a figure («对折», «免运费») and a deed («已经给您退款了») must stand in the facts;
 * any other figure, date, order or tracking number, phone number or link must be in the facts or in his words;
 * a count of what a photo shows (up to nine), the numbering of a list and «the last 4 digits» are free.
@@ -40,6 +41,8 @@ class Reason(StrEnum):
     LINK = "link"
     #: Something is said to be done that is not.
     DEED = "deed"
+    #: A photo is said to be what was ordered and is not, or the other way round.
+    ORDER = "order"
 
 
 # ------------------------------------------------------------------------------------------------ figures
@@ -322,6 +325,8 @@ class Guard:
             return Reason.PRICE
         if not said.done <= self._done or self._of_another_order(sentence):
             return Reason.DEED
+        if self._misjudged(sentence):
+            return Reason.ORDER
         if not said.amounts <= self._amounts:
             return Reason.PRICE
         bare = {_value(n) for n in _BARE.findall(said.rest)} if _OF_MONEY.search(said.rest) else set()
@@ -337,6 +342,18 @@ class Guard:
         if self._of_another_matter(sentence, said.spans):
             return Reason.NUMBER
         return Reason.PRICE if self._of_another_thing(sentence) else None
+
+    def _misjudged(self, sentence: str) -> bool:
+        """Whether «this is (not) what you ordered» contradicts the order lines, by the names that it says itself."""
+        goods = {named(m[1]) for line in self._lines for m in _ORDERED.finditer(line.said.whole)} - {frozenset()}
+        things: frozenset[tuple[str, str]] = frozenset()
+        for clause in clauses(sentence):
+            verdict = _VERDICT.search(clause.lower())
+            things = named(clause[: verdict.start()] if verdict else clause) or things
+            if verdict and things and goods:
+                same = not (verdict["other"] or verdict["not"])
+                return same != (things in goods)
+        return False
 
     def _of_another_matter(self, sentence: str, spans: set[tuple[Decimal, str]]) -> bool:
         """Whether a time is said of a matter whose lines do not have it: of the warranty what the parcel takes."""
@@ -382,6 +399,13 @@ class Guard:
                     return True
         return False
 
+
+#: A thing of an order line, and what is said of a photo beside it.
+_ORDERED = re.compile(r"([^\s、×]+)×\d")
+_VERDICT = re.compile(
+    r"(?:和|跟|与)您订的.{0,20}?(?:(?P<other>不一样|不一致|不符|不同)|一致|一样|相符)|as you ordered"
+    r"|(?P<not>not (?:the .{1,40} you|what you) ordered)"
+)
 
 _SORTS = ("kinds", "patterns", "colours")
 #: What the shop's general lines are about, and not one of its things.

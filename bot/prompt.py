@@ -76,6 +76,7 @@ def correction(reason: str | None, language: str) -> str:
         "date": ("不要说资料里没有的日期。", "do not state a date that is not in the facts."),
         "link": ("不要说资料里没有的网址。", "do not state a link that is not in the facts."),
         "deed": ("不要说资料里没有做过的事。", "do not say that something was done."),
+        "order": ("把照片和订单逐项核对。", "compare the photo with the order item by item."),
         "length": ("说短一点。", "be brief."),
         "form": ("按规定的格式回答。", "keep to the agreed form."),
         "repetition": ("不要重复。", "do not repeat yourself."),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.engine import Connection
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -19,6 +21,8 @@ from bot.app import House, channels, learn
 from bot.cli.run import _hello
 from bot.config import Config, Storage
 from bot.dialogue import MOST_PHOTOS
+from bot.errors import StorageError
+from bot.model import Customer, Event
 from bot.place import Place
 from storage.photos import PhotoFiles
 from storage.store import SqlStore
@@ -118,6 +122,31 @@ async def test_an_answer_is_prepared_until_the_model_is_there_and_never_where_no
     async with AsyncExitStack() as stack:
         await house.think(stack)
         assert not house.preparing()
+
+
+async def test_a_store_that_refuses_is_named_among_what_is_not_ready(house: House, store: SqlStore) -> None:
+    def room(pages: int | None) -> Callable[[Connection], None]:
+        def job(connection: Connection) -> None:
+            most = pages or connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            connection.exec_driver_sql(f"PRAGMA max_page_count={most}")
+
+        return job
+
+    async def say(text: str) -> None:
+        me = Customer(channel="test", account="local", id="me")
+        await house.intake.accept([Event(id=text[:9], customer=me, at=datetime.now(UTC), text=text)])
+
+    async with AsyncExitStack() as stack:
+        await house.think(stack)
+        assert house.not_ready() == {}
+        await store.database.write(room(None))
+        with pytest.raises(StorageError):
+            await say("x" * 100_000)
+        assert list(house.not_ready()) == ["storage"]
+        assert "the disk is full; make room" in house.not_ready()["storage"]
+        await store.database.write(room(1_000_000))
+        await say("hello")
+        assert house.not_ready() == {}
 
 
 @pytest.mark.parametrize(("language", "note"), [("zh", "照本宣科。"), ("en", "It answers by script.")])

@@ -11,8 +11,9 @@ from typing import cast
 import pytest
 
 from bot import knowledge
-from bot.facts import ShopFacts, money, order_line, product_line
+from bot.facts import ShopFacts, money, product_line
 from bot.model import Customer, Faq, Knowledge, Order, OrderLine, PolicySection, Product, Seen, Variant
+from bot.orders import order_line
 from bot.ports import Store
 from tests.fakes.facts import Shelf
 
@@ -232,12 +233,207 @@ async def test_nobody_hears_of_somebody_elses_order(facts: ShopFacts) -> None:
     assert await found(facts, "我的订单到哪了", customer=OTHER) == ["ZG260118"]
 
 
-async def test_a_phone_tail_cannot_be_guessed_by_trying(facts: ShopFacts) -> None:
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def watched(clock: Clock) -> ShopFacts:
+    return ShopFacts(Shelf.store(SHOP), "", {}, clock)
+
+
+def stranger(n: int) -> Customer:
+    return Customer(channel="web", account="", id=f"stranger {n}")
+
+
+async def test_a_phone_tail_cannot_be_guessed_by_trying(watched: ShopFacts, clock: Clock) -> None:
     for tail in range(5):
-        assert await found(facts, f"ZG260118 000{tail}", customer=OTHER) == []
-    assert await found(facts, "ZG260118 4321", customer=OTHER) == [], "not even the right one, for a while"
-    assert await found(facts, "ZG260118 4321") == [], "whoever tries: a new name costs nothing"
-    assert await found(facts, "ZG260200 0001") == ["ZG260200"], "other orders are as open as before"
+        assert await found(watched, f"ZG260118 000{tail}", customer=OTHER) == []
+    assert await found(watched, "ZG260118 4321", customer=OTHER) == [], "not even the right one, for an hour"
+    assert await found(watched, "zg-260118 4321", customer=OTHER) == [], "however it is spelled"
+    assert await found(watched, "ZG260200 0001", customer=OTHER) == ["ZG260200"], "other orders are as open as before"
+    clock.now += 3599
+    assert await found(watched, "ZG260118 4321", customer=OTHER) == []
+    clock.now += 2
+    assert await found(watched, "ZG260118 4321", customer=OTHER) == ["ZG260118"]
+
+
+async def test_a_strangers_guesses_do_not_shut_the_owner_out(watched: ShopFacts) -> None:
+    for tail in range(9):
+        await found(watched, f"ZG260118 000{tail}", customer=OTHER)
+    assert await found(watched, "ZG260118 4321") == ["ZG260118"]
+
+
+async def test_an_order_bears_thirty_wrong_tails_a_day_whoever_tries(
+    watched: ShopFacts, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await found(watched, "ZG260118 4321", customer=OTHER)
+    for n in range(29):
+        await found(watched, "ZG260118 0000", customer=stranger(n))
+    assert not caplog.messages
+    await found(watched, "ZG260118 0000", customer=stranger(29))
+    assert await found(watched, "ZG260118 4321", customer=stranger(30)) == [], "a new name costs nothing"
+    assert await found(watched, "ZG260118到哪了", customer=OTHER) == ["ZG260118"], "whose it is already is not shut out"
+    (told,) = caplog.messages
+    assert "30 messages" in told
+    assert "…0118" in told
+    assert "ZG260118" not in told, "it may be a customer's words"
+    clock.now += 86_399
+    assert await found(watched, "ZG260118 4321") == []
+    clock.now += 2
+    assert await found(watched, "ZG260118 4321") == ["ZG260118"]
+
+
+async def test_a_customer_has_twenty_wrong_tries_a_day_over_all_orders(watched: ShopFacts, clock: Clock) -> None:
+    for n in range(20):
+        await found(watched, f"ZG27{n:04} 4321", customer=OTHER)
+    assert await found(watched, "ZG260118 4321", customer=OTHER) == []
+    assert await found(watched, "ZG260118 4321") == ["ZG260118"]
+    clock.now += 86_401
+    assert await found(watched, "ZG260118 4321", customer=OTHER) == ["ZG260118"]
+
+
+async def test_one_message_is_one_guess_with_few_tails(watched: ShopFacts) -> None:
+    assert await found(watched, "ZG260118 0001 0002 0003 4321", customer=OTHER) == [], "the fourth is not tried"
+    for _ in range(3):
+        await found(watched, "ZG260118，ZG260118 0001 0002 0003", customer=OTHER)
+    assert await found(watched, "ZG260118 4321", customer=OTHER) == ["ZG260118"], "four messages, no twelve guesses"
+
+
+async def test_one_message_tries_few_codes(watched: ShopFacts) -> None:
+    made_up = " ".join(f"ZG27000{n}" for n in range(5))
+    assert await found(watched, f"{made_up} ZG260118 4321") == []
+    assert await found(watched, f"{made_up[9:]} ZG260118 4321") == ["ZG260118"]
+
+
+async def test_what_proves_right_is_no_guess(watched: ShopFacts) -> None:
+    for _ in range(31):
+        assert await found(watched, "顺丰SF1234567890到哪了？我的订单号ZG260118，尾号4321", customer=OTHER) == [
+            "ZG260118"
+        ]
+    for n in range(31):
+        words = "顺丰SF1234567890到哪了？我的订单号ZG260118，尾号4321"
+        assert await found(watched, words, customer=stranger(n)) == ["ZG260118"]
+
+
+def numbered(number: str, tail: str = "1111", tracking: str = "") -> Order:
+    return replace(ORDER, number=number, phone_tail=tail, tracking=tracking)
+
+
+MANY = Knowledge(
+    orders=(
+        numbered("ZG260000", "0000", "SF1112223334"),
+        numbered("20261120000123"),
+        numbered("TB-2026-77"),
+        numbered("A1234567"),
+        numbered("ZG260002", "3721"),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        ("订单20261120000123 手机尾号1111，到哪了", "20261120000123"),
+        ("no 20261120000123, phone ends in 1111", "20261120000123"),
+        ("TB-2026-77，1111", "TB-2026-77"),
+        ("tb202677 1111", "TB-2026-77"),
+        ("A1234567 13800001111", "A1234567"),
+        ("A 1234567 1111", "A1234567"),
+        ("A1234567-1111", "A1234567"),
+        ("我2026下单的，订单ZG260002，3721", "ZG260002"),
+        ("手机壳2026款，订单ZG260002，3721", "ZG260002"),
+        ("我2026-11-20下单的，ZG260002，3721", "ZG260002"),
+        ("2026-11-20 0000 0000 ZG260002 3721", "ZG260002"),
+        ("https://shop.example/12345678 ZG260002 3721", "ZG260002"),
+        ("SF9999999999到哪了，ZG260002，尾号3721", "ZG260002"),
+    ],
+)
+async def test_orders_are_found_however_shops_number_them(words: str, number: str) -> None:
+    facts = ShopFacts(Shelf.store(MANY), "", {})
+    assert await found(facts, "ZG260000 0000", customer=ME) == ["ZG260000"]
+    assert await found(facts, words) == [number]
+    assert await found(facts, f"{number}到哪了") == [number], "it is his from now on"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "订单20261120000123 手机尾号2222，到哪了",
+        "订单20261120000999 手机尾号1111，到哪了",
+        "TB-2026-77到哪了",
+        "我的快递SF9999999999到哪了",
+        "ZG 260002 的物流",
+    ],
+)
+async def test_asking_about_one_order_never_brings_up_another(words: str) -> None:
+    facts = ShopFacts(Shelf.store(MANY), "", {})
+    await found(facts, "ZG260000 0000")
+    assert await found(facts, words) == []
+    assert await found(facts, "我的订单到哪了") == ["ZG260000"]
+
+
+@pytest.mark.parametrize(
+    "words", ["ZG260000呢", "zg-260000", "SF1112223334到哪了", "sf 1112223334", "SF1112223334 0000"]
+)
+async def test_a_number_or_a_parcel_of_his_own_brings_up_that_order_alone(words: str) -> None:
+    facts = ShopFacts(Shelf.store(MANY), "", {})
+    await found(facts, "ZG260000 0000")
+    await found(facts, "ZG260002 3721")
+    assert await found(facts, words) == ["ZG260000"]
+    assert await found(facts, "SF1112223334到哪了", customer=OTHER) == []
+
+
+@pytest.mark.parametrize(
+    "words", ["我2026-11-20买的，到哪了", "到哪了？手机13800004321", "到哪了 https://a.example/12345678"]
+)
+async def test_dates_mobiles_and_links_name_no_order(words: str) -> None:
+    facts = ShopFacts(Shelf.store(MANY), "", {})
+    await found(facts, "ZG260000 0000")
+    assert await found(facts, words) == ["ZG260000"]
+
+
+@pytest.mark.parametrize(
+    ("number", "tail"),
+    [("AB0042C", "0042"), ("ZG-2026-7X8Y", "2026"), ("TB-2026-0042", "0042"), ("尾号AB0042C", "0042")],
+)
+async def test_the_figures_of_a_number_are_no_phone_tail(number: str, tail: str) -> None:
+    facts = ShopFacts(Shelf.store(Knowledge(orders=(numbered(number.removeprefix("尾号"), tail),))), "", {})
+    assert await found(facts, f"订单{number}到哪了") == []
+    assert await found(facts, f"订单{number}到哪了，{tail}") == [number.removeprefix("尾号")]
+
+
+async def test_half_a_question_is_no_guess(watched: ShopFacts) -> None:
+    for _ in range(21):
+        await found(watched, "ZG260118到哪了")
+    assert await found(watched, "ZG260118 4321") == ["ZG260118"]
+
+
+async def test_orders_of_two_shops_share_no_guesses() -> None:
+    shelf = Shelf(SHOP, "home")
+    shelf.add("second", SHOP)
+    facts = ShopFacts(cast(Store, shelf), "home", {("telegram", "bot2"): "second"})
+    for n in range(30):
+        await found(facts, "ZG260118 0000", customer=stranger(n))
+    assert await found(facts, "ZG260118 4321") == []
+    assert await found(facts, "ZG260118 4321", customer=Customer(channel="telegram", account="bot2", id="1")) != []
+
+
+async def test_a_proven_order_is_told_with_its_parcel_and_several_at_once(facts: ShopFacts) -> None:
+    (line,) = (await facts.facts(ME, "ZG260118 4321", None)).lines
+    assert line.text == order_line(ORDER)
+    assert line.text.endswith("顺丰SF1234567890")
+    assert await found(facts, "ZG260118和ZG260200，0001") == ["ZG260118", "ZG260200"]
 
 
 async def test_own_orders_come_newest_first_and_only_when_they_are_asked_for(facts: ShopFacts) -> None:

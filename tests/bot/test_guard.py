@@ -578,3 +578,37 @@ def test_the_end_of_a_number_is_not_the_number() -> None:
     assert guard.check("单号SF1234567890。") is None
     assert guard.check("单号F1234567890。") is Reason.NUMBER
     assert guard.check("订单G260118。") is Reason.NUMBER
+
+
+ORDERS = ["订单ZG260118 红色条纹T恤×1 已发货", "订单ZG260119 白色杯子×2、蓝色雨伞×1 已签收"]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "照片里是白色条纹T恤，和您订的一致。",
+        "照片里是红色T恤，和您订的一致，不过上方有破洞。",
+        "照片里是白色杯子，和您订的都不一样。",
+        "照片里是红色条纹T恤，和您订的红色条纹T恤不一样。",
+        "The photo shows a white mug, not what you ordered.",
+        "The photo shows a red T-shirt, as you ordered.",
+    ],
+)
+def test_a_verdict_that_the_order_contradicts_is_stopped(sentence: str) -> None:
+    assert Guard(ORDERS, []).check(sentence) is Reason.ORDER
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "照片里是红色条纹T恤，和您订的一致。",
+        "照片里是蓝色雨伞，和您订的一致，不过上方有破洞。",
+        "照片里是绿色杯子，和您订的都不一样。",
+        "照片里是红色波点T恤，和您订的红色条纹T恤不一样。",
+        "The photo shows a white mug, as you ordered.",
+        "The photo shows a blue cap, not what you ordered.",
+        "这款和您订的一致。",
+    ],
+)
+def test_a_verdict_that_the_order_bears_out_may_be_said(sentence: str) -> None:
+    assert Guard(ORDERS, []).check(sentence) is None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVarTuple
 
 import pytest
 
@@ -367,6 +369,40 @@ async def test_what_was_recalled_is_not_answered(built: Built) -> None:
     assert house.engine.requests == []
     assert house.adapter.sent == []
     assert await house.store.events(ME) == []
+
+
+async def test_a_photo_that_was_recalled_is_not_complained_of(built: Built) -> None:
+    house = built()
+    house.adapter.files = {"f1": [b"broken"]}
+    first = house.event(refs=(PhotoRef(ref="f1"),))
+    await house.accept(first, house.event("有货吗？"), house.event(kind=EventKind.RECALLED, target=first.id))
+    (reply,) = await house.adapter.replies(1)
+    await house.settled()
+    assert reply.text == "您说「有货吗？」。"
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "complains"), [(b"broken", b"a photo", False), (b"a photo", b"broken", True)]
+)
+async def test_an_edit_that_brings_another_photo_brings_its_faults_too(
+    built: Built, first: bytes, then: bytes, complains: bool
+) -> None:
+    house = built(merge_s=30)
+    house.adapter.files = {"f1": [first], "f2": [then]}
+    said = house.event("看看", refs=(PhotoRef(ref="f1"),))
+    edit = house.event("看看？", kind=EventKind.EDITED, target=said.id, refs=(PhotoRef(ref="f2"),))
+    await house.accept(said, edit)
+    (reply,) = await house.adapter.replies(1)
+    assert (words.say("zh", "photo.broken") in reply.text) == complains
+
+
+async def test_a_photo_that_could_not_be_read_is_said_though_its_words_were_edited(built: Built) -> None:
+    house = built(merge_s=30)
+    house.adapter.files = {"f1": [b"broken"]}
+    said = house.event("看看", refs=(PhotoRef(ref="f1"),))
+    await house.accept(said, house.event("看看？", kind=EventKind.EDITED, target=said.id))
+    (reply,) = await house.adapter.replies(1)
+    assert words.say("zh", "photo.broken") in reply.text
 
 
 async def test_a_recall_leaves_the_rest_of_the_burst(built: Built) -> None:
@@ -889,3 +925,36 @@ async def test_a_send_under_way_is_finished_and_marked_when_the_bot_stops(store:
         await sending
     assert adapter.texts() == ["好的。"]
     assert await store.outgoing() == []
+
+
+_Ts = TypeVarTuple("_Ts")
+
+
+class Hurried(asyncio.SelectorEventLoop):
+    """Waits for nothing, and remembers for how long it would have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def call_later(
+        self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        self.waits.append(delay)
+        return super().call_later(0, callback, *args, context=context)
+
+
+def test_a_platform_that_asks_for_ever_is_tried_again_in_ten_minutes(database: str) -> None:
+    loop = Hurried()
+
+    async def sends() -> None:
+        async with open_store(database) as store:
+            adapter = RecordingAdapter()
+            adapter.refusals = [TryLater("flood", seconds=seconds) for seconds in (1e300, math.inf, math.nan, 17.0)]
+            await Outbox(store, {"test": adapter}).send(await left_behind(store, "好的。"))
+            assert adapter.texts() == ["好的。"]
+            assert await store.outgoing() == []
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(sends())
+    assert [wait for wait in loop.waits if wait > 1] == [600, 600, 600, 17]

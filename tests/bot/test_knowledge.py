@@ -20,9 +20,9 @@ shirt,T恤,T恤,纯色,棉,每天穿。,黑色,S,59,12,TS-2,
 """
 ORDERS = """\
 number,phone_tail,status,at,carrier,tracking,sku,name,quantity,price
-ZG1,0042,已发货,2026-11-20T10:32:00+08:00,顺丰,SF1,MG-1,红色条纹杯子,2,35
-ZG1,0042,已发货,2026-11-20T10:32:00+08:00,顺丰,SF1,TS-2,黑色T恤,1,59
-ZG2,1234,待付款,2026/11/2 9:05,,,MG-1,红色条纹杯子,1,35
+ZG260001,0042,已发货,2026-11-20T10:32:00+08:00,顺丰,SF1,MG-1,红色条纹杯子,2,35
+ZG260001,0042,已发货,2026-11-20T10:32:00+08:00,顺丰,SF1,TS-2,黑色T恤,1,59
+ZG260002,1234,待付款,2026/11/2 9:05,,,MG-1,红色条纹杯子,1,35
 """
 
 
@@ -80,7 +80,7 @@ cup,杯子,杯子,35,7,MG-1,红色,马克杯/mug,plain,red/正红
 def test_rows_of_one_number_are_one_order_and_its_time_is_utc(tmp_path: Path) -> None:
     first, second = knowledge.read(folder(tmp_path, orders=ORDERS)).orders
     assert first == Order(
-        number="ZG1",
+        number="ZG260001",
         phone_tail="0042",
         status="已发货",
         at=datetime(2026, 11, 20, 2, 32, tzinfo=UTC),
@@ -154,19 +154,35 @@ def test_a_wrong_product_row_is_named_by_line_column_and_reason(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("ZG2,1234", "ZG2,234", "orders.csv:4: phone_tail: the last four digits; a spreadsheet drops zeros in front"),
+        ("2,1234,", "2,234,", "orders.csv:4: phone_tail: the last four digits; a spreadsheet drops zeros in front"),
         ("待付款", "没付款", "orders.csv:4: status: not one of 待付款 已付款 已发货 已签收 已退款 (it is '没付款')"),
         ("2026/11/2 9:05", "gestern", "orders.csv:4: at: not a time like 2026-11-20T10:32+08:00 or 2026/11/20 10:32"),
         ("杯子,1,35", "杯子,0,35", "orders.csv:4: quantity: at least 1 (it is '0')"),
         ("杯子,1,35", "杯子,1,x", "orders.csv:4: price: not an amount"),
-        ("ZG2", "2.6E+5", "orders.csv:4: number: a spreadsheet has rounded"),
+        ("ZG260002", "2.6E+5", "orders.csv:4: number: a spreadsheet has rounded"),
         ("9:05,,,", "9:05,,1.2E+9,", "orders.csv:4: tracking: a spreadsheet has rounded"),
         ("9:05,,,MG-1", "9:05,,,1.2E+9", "orders.csv:4: sku: a spreadsheet has rounded"),
-        ("SF1,TS-2", "SF2,TS-2", "orders.csv:3: tracking: differs from line 2; the rows of number ZG1 share it"),
+        ("ZG260002", "ZG1", "orders.csv:4: number: no customer could ask for this order; a number has letters, digits"),
+        ("ZG260002", "ABCDEFG", "orders.csv:4: number: no customer could ask for this order"),
+        ("ZG260002", "ZG_260002", "orders.csv:4: number: no customer could ask for this order"),
+        ("ZG260002", "13800004321", "orders.csv:4: number: no customer could ask for this order"),
+        ("ZG260002", "2026-11-20", "orders.csv:4: number: no customer could ask for this order"),
+        ("ZG260002", "Z" * 29 + "2600", "orders.csv:4: number: no customer could ask for this order"),
+        ("ZG260002", "ZG 260002", "orders.csv:4: number: a blank inside"),
+        ("ZG260002", "zg-260001", "orders.csv:4: number: but for hyphens and capital letters this is ZG260001 of"),
+        ("SF1,TS-2", "SF2,TS-2", "orders.csv:3: tracking: differs from line 2; the rows of number ZG260001 share it"),
     ],
 )  # fmt: skip
 def test_a_wrong_order_row_is_named_by_line_column_and_reason(tmp_path: Path, old: str, new: str, said: str) -> None:
     assert faults(folder(tmp_path, orders=edited(ORDERS, old, new)))[0].startswith(said)
+
+
+@pytest.mark.parametrize(
+    "number", ["20261120000123", "TB-2026-77", "A1234567", "zg260002", "202600", "Z" * 28 + "2600"]
+)
+def test_numbers_may_look_as_shops_have_them(tmp_path: Path, number: str) -> None:
+    read = knowledge.read(folder(tmp_path, orders=edited(ORDERS, "ZG260002", number)))
+    assert [order.number for order in read.orders] == ["ZG260001", number]
 
 
 @pytest.mark.parametrize("column", ["phone_tail", "status", "at", "carrier", "tracking"])

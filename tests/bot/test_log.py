@@ -6,10 +6,17 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+from websockets.asyncio.client import connect
 
-from bot import log
+from bot import address, log, server
+from bot.model import Customer, Event
+from storage.store import open_store
 
 TOKEN = "123456:AAE-x_y9"
 
@@ -17,7 +24,7 @@ TOKEN = "123456:AAE-x_y9"
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
     root = logging.getLogger()
-    names = ("bot", "adapters", "inference", "storage")
+    names = ("bot", "adapters", "inference", "storage", "uvicorn", "uvicorn.error", "websockets", "sqlalchemy")
     kept = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in names}
     yield
     root.handlers[:] = kept[0]
@@ -102,3 +109,40 @@ def test_libraries_are_heard_from_warning_on_unless_debug_is_asked_for(capsys: p
     log.configure("debug", "console")
     logging.getLogger("a.library").debug("deep")
     assert "debug: deep" in capsys.readouterr().err
+
+
+async def test_what_customers_write_is_in_no_log_at_any_level(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.configure("debug", "console")
+    logging.getLogger("a.library").debug("deep")
+    canary = "梧桐路十七号"
+
+    async def page(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_text(await socket.receive_text())
+        await socket.close()
+
+    with address.bound("127.0.0.1", 0) as sock:
+        served = server.serving(Starlette(routes=[WebSocketRoute("/ws", page)]), sock)
+        async with served, connect(f"ws://127.0.0.1:{sock.getsockname()[1]}/ws", proxy=None) as line:
+            await line.send(canary)
+            assert await line.recv() == canary
+    async with open_store(database) as store:
+        me = Customer(channel="test", account="local", id="me")
+        await store.accept([Event(id="e1", customer=me, at=datetime.now(UTC), text=canary)])
+        assert [event.text for event in await store.events(me)] == [canary]
+    written = capsys.readouterr().err
+    assert "deep" in written
+    assert canary not in written
+    assert repr(canary.encode())[2:-1] not in written
+    assert ascii(canary)[1:-1] not in written
+
+
+@pytest.mark.parametrize(("level", "heard"), [("info", False), ("debug", True)])
+def test_who_talks_too_much_is_heard_like_other_libraries(
+    level: str, heard: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.configure(level, "console")
+    logging.getLogger("uvicorn.error").info("started")
+    assert ("started" in capsys.readouterr().err) == heard

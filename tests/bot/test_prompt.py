@@ -198,7 +198,7 @@ def test_policy_sections_without_passages_have_no_head() -> None:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_each_reason_has_its_note_and_an_unknown_one_the_note_on_figures(language: str) -> None:
-    reasons = ("price", "date", "link", "deed", "repetition", "length", "form", "number")
+    reasons = ("price", "date", "link", "deed", "order", "repetition", "length", "form", "number")
     notes = [prompt.correction(reason, language) for reason in reasons]
     assert len(set(notes)) == len(reasons)
     assert prompt.correction(None, language) == notes[-1]
