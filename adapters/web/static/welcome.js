@@ -46,5 +46,9 @@ export function welcome(page, act) {
 
 /** A text in which a name does not break where another line would fit it. @param {string} text @param {string} name */
 function whole(text, name) {
-  return text.split(name).flatMap((part, at) => (at ? [el("span", { class: "whole" }, name), part] : [part]));
+  for (const held of [`「${name}」`, name]) {
+    const parts = text.split(held);
+    if (parts.length > 1) return parts.flatMap((part, at) => (at ? [el("span", { class: "whole" }, held), part] : [part]));
+  }
+  return [text];
 }
