@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from time import monotonic
 
-from bot.model import Customer, Fact, Facts, Offer, Order, Product, Seen, Variant
-from bot.numerals import folded
+from bot.model import Customer, Fact, Facts, Offer, Product, Seen, Variant
+from bot.orders import Orders, order_line
 from bot.ports import Store
 from bot.vocabulary import PLAIN, vocabulary
 
@@ -26,20 +26,6 @@ _ENOUGH = 0.4
 _TOPIC, _POINTED = 2.0, 0.2
 _MOST_PASSAGES = 2
 _MOST_OFFERS = 4
-#: Wrong phone tails that one order bears within so many seconds, and how many orders are watched.
-_MOST_GUESSES = 5
-_GUESS_PAUSE_S = 3600.0
-_MOST_GUESSED = 10_000
-
-#: Two letters and a number, perhaps set apart; the number alone would also be a phone's.
-_ORDER = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})[ -]?(\d{6,12})(?![A-Za-z0-9])")
-_TAIL_NAMED = re.compile(
-    r"(?:尾号|后\s*[四4]\s*位|手机|电话|last (?:4|four)|phone)[^\d]{0,12}\d{0,7}(\d{4})(?!\d)", re.IGNORECASE
-)
-_TAIL = re.compile(r"(?<!\d)(\d{4})(?![\d年])")
-_ORDER_WORDS = re.compile(
-    r"订单|快递|物流|包裹|发货了|到哪|什么时候到|order|parcel|shipped|tracking|deliver", re.IGNORECASE
-)
 
 
 def money(amount: Decimal) -> str:
@@ -55,15 +41,6 @@ def product_line(product: Product, variant: Variant) -> str:
         parts.append("尺码" + "/".join(variant.sizes))
     if product.material:
         parts.append(product.material)
-    return " ".join(parts)
-
-
-def order_line(order: Order, *, parcel: bool = True) -> str:
-    """``订单ZG260118 红色条纹T恤×1 已发货 顺丰SF1234567890``; the head of a prompt leaves the parcel out."""
-    goods = "、".join(f"{line.name}×{line.quantity}" for line in order.lines)
-    parts = [f"订单{order.number}", goods, order.status]
-    if parcel and order.tracking:
-        parts.append(order.carrier + order.tracking)
     return " ".join(parts)
 
 
@@ -165,35 +142,24 @@ def _goods(found: Sequence[tuple[Product, Variant]]) -> Facts:
     )
 
 
-class _Guesses:
-    """Wrong phone tails by order number, whoever tried them: a new name costs a guesser nothing, another order does."""
-
-    def __init__(self) -> None:
-        self._times: dict[str, list[float]] = {}
-
-    def allowed(self, number: str) -> bool:
-        recent = [at for at in self._times.get(number, ()) if monotonic() - at < _GUESS_PAUSE_S]
-        return len(recent) < _MOST_GUESSES
-
-    def wrong(self, number: str) -> None:
-        # The newest stand last; numbers that were made up must not fill the memory.
-        times = self._times.pop(number, [])
-        self._times[number] = [*times, monotonic()][-_MOST_GUESSES:]
-        if len(self._times) > _MOST_GUESSED:
-            del self._times[next(iter(self._times))]
-
-
 class ShopFacts:
     """Implements :class:`~bot.ports.FactSource` over the store.
 
-    ``accounts`` names the shop of a (channel, account), and may grow; all others are ``shop``'s.
+    ``accounts`` names the shop of a (channel, account), and may grow; all others are ``shop``'s. ``clock`` counts the
+    seconds of the pauses after wrong phone tails.
     """
 
-    def __init__(self, store: Store, shop: str, accounts: Mapping[tuple[str, str], str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        shop: str,
+        accounts: Mapping[tuple[str, str], str],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._store = store
         self._shop = shop
         self._accounts = accounts
-        self._guesses = _Guesses()
+        self._orders = Orders(store, clock)
 
     def shop_of(self, customer: Customer) -> str:
         return self._accounts.get((customer.channel, customer.account), self._shop)
@@ -207,34 +173,11 @@ class ShopFacts:
         products = await self._store.products(shop)
         if seen is not None:
             return _goods(_seen_variants(products, seen))
-        orders = await self._orders(shop, customer, words)
+        orders = await self._orders.asked(shop, customer, words)
         goods = _goods(_named_variants(products, words))
         passages = await self._passages(shop, words)
         # Goods last: a kind alone names a dozen, and what comes behind the model's measure is cut off.
         return Facts(lines=(*orders, *passages, *goods.lines), offers=goods.offers)
-
-    async def _orders(self, shop: str, customer: Customer, words: str) -> list[Fact]:
-        """Orders that the customer proves to be his with this message, and his own when he asks about them."""
-        words = folded(words)
-        number = _ORDER.search(words)
-        if number is not None:
-            rest = words[: number.start()] + " " + words[number.end() :]
-            if tail := _TAIL_NAMED.search(rest) or _TAIL.search(rest):
-                order = await self._bound(shop, customer, (number[1] + number[2]).upper(), tail[1])
-                return [] if order is None else [Fact(id=f"order:{order.number}", text=order_line(order))]
-        if not _ORDER_WORDS.search(words):
-            return []
-        mine = await self._store.orders(shop, customer)
-        return [Fact(id=f"order:{order.number}", text=order_line(order)) for order in mine[:3]]
-
-    async def _bound(self, shop: str, customer: Customer, number: str, tail: str) -> Order | None:
-        """The order, when number and tail belong together. Four digits are soon guessed: so few tries, then a pause."""
-        if not self._guesses.allowed(number):
-            return None
-        order = await self._store.bind(shop, customer, number, tail)
-        if order is None:
-            self._guesses.wrong(number)
-        return order
 
     async def _passages(self, shop: str, words: str) -> list[Fact]:
         known = [

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from bot import table
 from bot.errors import ConfigError
 from bot.model import Faq, Knowledge, Order, OrderLine, PolicySection, Product, Variant
+from bot.orders import joined, nameable
 from bot.table import Columns, Row
 
 FILES = ("products.csv", "orders.csv", "faq.csv", "policy.md")
@@ -51,7 +52,7 @@ _SHARED_BY_PRODUCT = ("name", "kind", "pattern", "material", "about", "kind_also
 _SHARED_BY_ORDER = ("phone_tail", "status", "at", "carrier", "tracking")
 
 #: Goes into :func:`version`: raised when the same files would be read into other values.
-_READING = b"2"
+_READING = b"3"
 
 #: Faults that are listed; the rest is counted.
 _SHOWN = 20
@@ -167,26 +168,33 @@ def _products(rows: Sequence[Row]) -> tuple[Product, ...]:
 
 
 def _orders(rows: Sequence[Row]) -> tuple[Order, ...]:
-    return tuple(
-        Order(
-            number=first.take("number", _code, ""),
-            phone_tail=first.take("phone_tail", _phone_tail, ""),
-            status=first.take("status", _status, ""),
-            at=first.take("at", _time, datetime.min.replace(tzinfo=UTC)),
-            carrier=first["carrier"],
-            tracking=first.take("tracking", _code, ""),
-            lines=tuple(
-                OrderLine(
-                    sku=row.take("sku", _code, ""),
-                    name=row["name"],
-                    quantity=row.take("quantity", _at_least_one, 1),
-                    price=row.take("price", _money, Decimal()),
-                )
-                for row in (first, *others)
-            ),
+    spelled: dict[str, Row] = {}
+    out: list[Order] = []
+    for first, *others in _together(rows, "number", _SHARED_BY_ORDER):
+        number = first.take("number", _order_number, "")
+        same = spelled.setdefault(joined(number), first)
+        if number and same is not first:
+            first.fault("number", f"but for hyphens and capital letters this is {same['number']} of line {same.line}")
+        out.append(
+            Order(
+                number=number,
+                phone_tail=first.take("phone_tail", _phone_tail, ""),
+                status=first.take("status", _status, ""),
+                at=first.take("at", _time, datetime.min.replace(tzinfo=UTC)),
+                carrier=first["carrier"],
+                tracking=first.take("tracking", _code, ""),
+                lines=tuple(
+                    OrderLine(
+                        sku=row.take("sku", _code, ""),
+                        name=row["name"],
+                        quantity=row.take("quantity", _at_least_one, 1),
+                        price=row.take("price", _money, Decimal()),
+                    )
+                    for row in (first, *others)
+                ),
+            )
         )
-        for first, *others in _together(rows, "number", _SHARED_BY_ORDER)
-    )
+    return tuple(out)
 
 
 def _faq(rows: Sequence[Row]) -> tuple[Faq, ...]:
@@ -271,6 +279,15 @@ def _code(text: str) -> str:
         raise ValueError("a spreadsheet has rounded this number; format the column as text and enter it again")
     if " " in text:
         raise ValueError("a blank inside")
+    return text
+
+
+def _order_number(text: str) -> str:
+    if not nameable(_code(text)):
+        raise ValueError(
+            "no customer could ask for this order; a number has letters, digits and hyphens only, 6 to 32 of them with"
+            " at least 4 digits, and is neither a mobile phone's nor a date"
+        )
     return text
 
 

@@ -21,8 +21,8 @@ _SECRETS = (
     (re.compile(r"((?:access_token|corpsecret|token|secret|key)=)[^&\s\"']+", re.IGNORECASE), r"\1***"),
 )
 
-#: These write what passes through them at «debug»: frames of the page, its token among them, and rows of the database.
-_TALKATIVE = ("uvicorn", "uvicorn.error", "websockets", "sqlalchemy")
+#: These write at «debug» whatever passes through them: the page's frames, customers' words and its token among them.
+_TALKATIVE = ("uvicorn", "uvicorn.error", "websockets")
 
 _following: contextvars.ContextVar[str] = contextvars.ContextVar("following", default="-")
 

@@ -192,7 +192,11 @@ class Erased:
 
 
 class Store(Protocol):
-    """Customers, conversations, events and replies. Every method is one transaction."""
+    """Customers, conversations, events and replies. Every method is one transaction, but for :meth:`ready`."""
+
+    def ready(self) -> str | None:
+        """``None`` when what is said can be kept, else why not: what the last write met."""
+        ...
 
     async def accept(self, events: Sequence[Event], mark: Mark | None = None) -> int:
         """Keeps events (known by customer's account and id) and the platform's mark. Returns how many were new."""
@@ -289,7 +293,10 @@ class Store(Protocol):
         ...
 
     async def bind(self, shop: str, customer: Customer, number: str, phone_tail: str) -> Order | None:
-        """Binds an order to a customer who knows its number and the phone's last four digits; else ``None``."""
+        """Binds an order to a customer who knows its number and the phone's last four digits; else ``None``.
+
+        Hyphens and capital letters make no difference to a number.
+        """
         ...
 
 

@@ -132,6 +132,8 @@ class _Outcome:
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
+    #: Whether rows were changed: a job that found nothing to write succeeds on a full disk too.
+    wrote: bool = False
 
 
 class Database:
@@ -220,22 +222,22 @@ class Database:
     def _commit(self, group: list[_Waiting]) -> list[_Outcome]:
         try:
             with translated(self.file), self._writer.begin() as connection:
-                before = _changes(connection)
                 outcomes = [self._run(connection, waiting, alone=len(group) == 1) for waiting in group]
-                changed = _changes(connection) != before
         except BaseException as exc:  # whatever it was, it belongs to those who wait
-            outcomes, changed = [_Outcome(waiting.future, error=exc) for waiting in group], False
+            outcomes = [_Outcome(waiting.future, error=exc) for waiting in group]
         refusals = [str(outcome.error) for outcome in outcomes if _refused(outcome.error)]
         if refusals:
             self.trouble = refusals[-1]
-        elif changed:  # a transaction that wrote nothing succeeds on a full disk too
+        elif any(outcome.wrote for outcome in outcomes):
             self.trouble = None
         return outcomes
 
     def _run(self, connection: Connection, waiting: _Waiting, *, alone: bool) -> _Outcome:
         """One job of a group. Raises only when the whole group must be taken back."""
+        before = _changes(connection)
         if alone:
-            return _Outcome(waiting.future, result=waiting.job(connection))
+            result = waiting.job(connection)
+            return _Outcome(waiting.future, result=result, wrote=_changes(connection) > before)
         connection.exec_driver_sql("SAVEPOINT job")
         try:
             with translated(self.file):
@@ -248,7 +250,7 @@ class Database:
                 raise exc from exc.__cause__  # a full disk takes back the whole transaction, savepoints and all
             return _Outcome(waiting.future, error=exc)
         connection.exec_driver_sql("RELEASE job")
-        return _Outcome(waiting.future, result=result)
+        return _Outcome(waiting.future, result=result, wrote=_changes(connection) > before)
 
     def _scrub(self, waiting: _Scrub) -> _Outcome:
         try:

@@ -160,7 +160,10 @@ def bind(connection: Connection, shop: str, customer: Customer, number: str, pho
 
     An order that does not exist and a wrong phone number take the same time and say the same nothing.
     """
-    row = connection.execute(sa.select(orders).where(orders.c.shop == shop, orders.c.number == number)).one_or_none()
+    # Written with or without hyphens, in any letters: it is the same number. A shop's folder holds none of them twice.
+    spelled = sa.func.upper(sa.func.replace(orders.c.number, "-", ""))
+    query = sa.select(orders).where(orders.c.shop == shop, spelled == number.replace("-", "").upper())
+    row = connection.execute(query).first()
     expected = "" if row is None else row.phone_tail
     same = hmac.compare_digest(expected.encode(), phone_tail.encode("utf-8", "replace"))
     if row is None or not expected or not same:

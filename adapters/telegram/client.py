@@ -34,8 +34,6 @@ from .updates import ALLOWED
 
 #: Most updates that Telegram hands out at once.
 _BATCH = 100
-#: Seconds for an answer to a call, beyond those of a long poll.
-_ANSWER_S = 20.0
 
 #: Most seconds that Telegram's word holds a customer's replies back. A flood is over sooner; a bad answer never is.
 _LONGEST_RETRY_S = 600.0
@@ -101,9 +99,9 @@ class _Request(HTTPXRequest):
 
 
 class _Bot(Bot):
-    async def raw(self, method: str, data: dict[str, Any], *, wait: float = 0) -> Any:
+    async def raw(self, method: str, data: dict[str, Any], *, within: float) -> Any:
         """A call's plain JSON. ``get_updates`` decodes all updates at once, and fails for ever over one bad one."""
-        return await self._post(method, data, read_timeout=wait + _ANSWER_S)
+        return await self._post(method, data, read_timeout=within)
 
 
 class BotApi:
@@ -121,8 +119,8 @@ class BotApi:
                 self._secret,
                 connection_pool_size=size,
                 connect_timeout=5,
-                read_timeout=_ANSWER_S,
-                write_timeout=_ANSWER_S,
+                read_timeout=pace.answer,
+                write_timeout=pace.answer,
                 media_write_timeout=60,
                 pool_timeout=5,
                 httpx_kwargs={"verify": context},
@@ -136,7 +134,7 @@ class BotApi:
             get_updates_request=self._requests[0],
             request=self._requests[1],
         )
-        self._download = httpx.AsyncClient(verify=context, timeout=httpx.Timeout(_ANSWER_S, connect=5))
+        self._download = httpx.AsyncClient(verify=context, timeout=httpx.Timeout(pace.answer, connect=5))
 
     async def aclose(self) -> None:
         await asyncio.gather(*(request.shutdown() for request in self._requests), self._download.aclose())
@@ -150,7 +148,7 @@ class BotApi:
         if offset is not None:
             asked["offset"] = offset
         with self._translated("getUpdates"):
-            return list(await self._bot.raw("getUpdates", asked, wait=wait))
+            return list(await self._bot.raw("getUpdates", asked, within=wait + self._pace.answer))
 
     async def delete_webhook(self) -> None:
         """Takes the webhook away and keeps the messages that wait."""
@@ -169,7 +167,7 @@ class BotApi:
         """
         try:
             with self._translated("getFile"):
-                found = await self._bot.raw("getFile", {"file_id": ref})
+                found = await self._bot.raw("getFile", {"file_id": ref}, within=self._pace.answer)
         except Rejected as error:
             too_big = "too big" in error.description.lower()
             raise PhotoError("too_big" if too_big else "broken", str(error)) from error
@@ -236,11 +234,11 @@ class BotApi:
 
     async def me(self) -> dict[str, Any]:
         with self._translated("getMe"):
-            return dict(await self._bot.raw("getMe", {}))
+            return dict(await self._bot.raw("getMe", {}, within=self._pace.answer))
 
     async def webhook(self) -> dict[str, Any]:
         with self._translated("getWebhookInfo"):
-            return dict(await self._bot.raw("getWebhookInfo", {}))
+            return dict(await self._bot.raw("getWebhookInfo", {}, within=self._pace.answer))
 
     @contextmanager
     def _translated(self, method: str, *, optional: bool = False) -> Iterator[None]:

@@ -29,6 +29,8 @@ class Pace:
     preview: float = 1.0
     #: A preview vanishes 30 s after it was last shown; it is shown again in time while the answer is being made.
     preview_again: float = 20.0
+    #: For an answer to a call, beyond those that Telegram holds a question for.
+    answer: float = 20.0
     #: Most for the download of one photo.
     download: float = 120.0
 

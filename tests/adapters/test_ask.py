@@ -73,9 +73,7 @@ class Core:
             await self.store.sent(each.id)
 
 
-async def opened(
-    store: SqlStore, photos: PhotoFiles, *, answers: bool, max_body: int = 1000
-) -> AsyncIterator[Core]:
+async def opened(store: SqlStore, photos: PhotoFiles, *, answers: bool, max_body: int = 1000) -> AsyncIterator[Core]:
     async def forget() -> None:
         made.forgot += 1
 
@@ -281,7 +279,8 @@ async def test_the_door_has_the_model_forget(core: Core, door: httpx.AsyncClient
     ],
 )
 async def test_what_is_no_question_is_refused(core: Core, door: httpx.AsyncClient, body: bytes, status: int) -> None:
-    assert (await door.post("/", content=body)).status_code == status
+    async with asyncio.timeout(30):  # what is taken for a question waits for its answer
+        assert (await door.post("/", content=body)).status_code == status
     assert core.taken == []
 
 

@@ -13,7 +13,7 @@ import pytest
 from bot import knowledge
 from bot.facts import ShopFacts, money, product_line
 from bot.model import Customer, Faq, Knowledge, Order, OrderLine, PolicySection, Product, Seen, Variant
-from bot.orders import order_line
+from bot.orders import _Count, order_line
 from bot.ports import Store
 from tests.fakes.facts import Shelf
 
@@ -316,7 +316,7 @@ async def test_one_message_tries_few_codes(watched: ShopFacts) -> None:
     assert await found(watched, f"{made_up[9:]} ZG260118 4321") == ["ZG260118"]
 
 
-async def test_what_proves_right_is_no_guess(watched: ShopFacts) -> None:
+async def test_what_proves_right_is_no_guess(watched: ShopFacts, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(31):
         assert await found(watched, "顺丰SF1234567890到哪了？我的订单号ZG260118，尾号4321", customer=OTHER) == [
             "ZG260118"
@@ -324,6 +324,17 @@ async def test_what_proves_right_is_no_guess(watched: ShopFacts) -> None:
     for n in range(31):
         words = "顺丰SF1234567890到哪了？我的订单号ZG260118，尾号4321"
         assert await found(watched, words, customer=stranger(n)) == ["ZG260118"]
+    assert not caplog.messages, "the parcel's number was no wrong order"
+
+
+def test_made_up_numbers_do_not_fill_the_memory(clock: Clock) -> None:
+    count = _Count(1, 3600.0, clock)
+    for key in ("oldest", *range(9_999)):
+        count.add(key)
+    assert count.full("oldest")
+    count.add("newest")
+    assert not count.full("oldest")
+    assert count.full("newest")
 
 
 def numbered(number: str, tail: str = "1111", tracking: str = "") -> Order:
@@ -332,7 +343,7 @@ def numbered(number: str, tail: str = "1111", tracking: str = "") -> Order:
 
 MANY = Knowledge(
     orders=(
-        numbered("ZG260000", "0000", "SF1112223334"),
+        numbered("ZG260000", "0000", "sf-1112223334"),
         numbered("20261120000123"),
         numbered("TB-2026-77"),
         numbered("A1234567"),
@@ -357,6 +368,8 @@ MANY = Knowledge(
         ("2026-11-20 0000 0000 ZG260002 3721", "ZG260002"),
         ("https://shop.example/12345678 ZG260002 3721", "ZG260002"),
         ("SF9999999999到哪了，ZG260002，尾号3721", "ZG260002"),
+        ("ZG260002 1000 2000 3000 尾号3721", "ZG260002"),
+        ("ZG260002 1000 2000 3000 13800003721", "ZG260002"),
     ],
 )
 async def test_orders_are_found_however_shops_number_them(words: str, number: str) -> None:

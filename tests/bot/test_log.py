@@ -24,7 +24,7 @@ TOKEN = "123456:AAE-x_y9"
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
     root = logging.getLogger()
-    names = ("bot", "adapters", "inference", "storage", "uvicorn", "uvicorn.error", "websockets", "sqlalchemy")
+    names = ("bot", "adapters", "inference", "storage", "uvicorn", "uvicorn.error", "websockets")
     kept = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in names}
     yield
     root.handlers[:] = kept[0]

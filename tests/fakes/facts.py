@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from bot.model import Customer, Facts, Faq, Knowledge, Order, PolicySection, Product, Seen
+from bot.orders import joined
 from bot.ports import Store
 
 
@@ -39,7 +40,7 @@ class Shelf:
 
     async def bind(self, shop: str, customer: Customer, number: str, phone_tail: str) -> Order | None:
         for order in self._knowledge[shop].orders:
-            if order.number == number and order.phone_tail == phone_tail:
+            if joined(order.number) == joined(number) and order.phone_tail == phone_tail:
                 self._bound.setdefault(customer, []).append(order)
                 return order
         return None

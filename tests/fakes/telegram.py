@@ -9,8 +9,9 @@
 It checks token, method, parameters, their types and limits; what no real server takes is answered with 400 and kept in
 :attr:`TelegramServer.problems`, which a test should find empty. Updates are delivered again until a higher offset
 confirms them; a second poller ends the first one's question with 409. Trouble is ordered beforehand, per method:
-:meth:`~TelegramServer.refuse`, :meth:`~TelegramServer.cut`, :meth:`~TelegramServer.slow`,
-:meth:`~TelegramServer.garble`, :meth:`~TelegramServer.down`; downloads are the method ``file``.
+:meth:`~TelegramServer.refuse`, :meth:`~TelegramServer.cut`, :meth:`~TelegramServer.silence`,
+:meth:`~TelegramServer.slow`, :meth:`~TelegramServer.garble`, :meth:`~TelegramServer.down`; downloads are the method
+``file``.
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ class _Trouble:
     body: bytes = b""
     #: The connection is cut without an answer.
     cut: bool = False
+    #: There is no answer, and the connection stays as it is.
+    silent: bool = False
     #: Seconds before the true answer; everything above is then unused.
     slow: float | None = None
 
@@ -366,6 +369,10 @@ class TelegramServer:
         """The connection of the next calls is cut, after the request was carried out or before."""
         self._troubles[method].extend([_Trouble(taken=taken, cut=True)] * times)
 
+    def silence(self, method: str, *, times: int = 1) -> None:
+        """The next calls are carried out and never answered."""
+        self._troubles[method].extend([_Trouble(taken=True, silent=True)] * times)
+
     def slow(self, method: str, seconds: float, *, times: int = 1) -> None:
         """The next calls are carried out and answered this much later."""
         self._troubles[method].extend([_Trouble(taken=True, slow=seconds)] * times)
@@ -486,10 +493,11 @@ class TelegramServer:
             return await _respond(send, 200, carry_out())
         body = carry_out() if trouble.taken else b""
         self.touch()
-        if trouble.cut:
-            if body and method == "file":
+        if trouble.cut or trouble.silent:
+            if trouble.cut and body and method == "file":
                 await _respond(send, 200, body, only=len(body) // 2)
-            self._hang_up(scope["client"])
+            if trouble.cut:
+                self._hang_up(scope["client"])
             while (await receive())["type"] != "http.disconnect":
                 pass
             return None

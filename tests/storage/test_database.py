@@ -121,6 +121,43 @@ async def test_a_full_disk_is_told_to_all_who_waited(store: SqlStore) -> None:
     assert await kept(store.database) == told
 
 
+def room(pages: int | None) -> Callable[[Connection], None]:
+    """A job that leaves the file no more room than it takes, or as many pages as there may be."""
+
+    def job(connection: Connection) -> None:
+        most = pages or connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={most}")
+
+    return job
+
+
+@pytest.mark.parametrize("beside", [[], [put("2")]], ids=["alone", "in a group"])
+async def test_a_store_that_refuses_says_so_until_something_is_on_the_disk_again(
+    store: SqlStore, beside: list[Callable[[Connection], object]]
+) -> None:
+    assert store.ready() is None
+    await store.database.write(room(None))
+    *_, refused = await grouped(store.database, *beside, put("x" * 100_000))
+    assert isinstance(refused, StorageError)
+    assert store.ready() == str(refused)
+    assert "the disk is full; make room" in str(refused)
+    # Neither a transaction that writes nothing nor one that fails by itself tells that there is room.
+    await store.database.write(room(1_000_000))
+    await grouped(store.database, fails, fails)
+    assert store.ready() == str(refused)
+    await store.database.write(put("1"))
+    assert store.ready() is None
+
+
+async def test_what_a_job_does_wrong_is_no_trouble_of_the_store(store: SqlStore) -> None:
+    await store.database.write(put("1"))
+    for job in (put("1"), fails):
+        with pytest.raises((StorageError, ValueError)):
+            await store.database.write(job)
+        await grouped(store.database, job, job)
+    assert store.ready() is None
+
+
 async def test_who_stops_waiting_does_not_stop_the_job(store: SqlStore) -> None:
     gate = Gate()
     first = asyncio.create_task(store.database.write(gate))

@@ -61,6 +61,13 @@ async def test_who_does_not_know_both_is_told_nothing(store: SqlStore, number: s
     assert await store.orders(SHOP, ANNA) == []
 
 
+@pytest.mark.parametrize("spelled", ["tb-2026-77", "TB202677", "tB-202677"])
+async def test_hyphens_and_capitals_make_no_difference_to_a_number(store: SqlStore, spelled: str) -> None:
+    await store.learn(SHOP, Knowledge(orders=(order("Tb-2026-77"), order("TB-2026-78"))), "v1")
+    assert await store.bind(SHOP, ANNA, spelled, "0042") == order("Tb-2026-77")
+    assert await store.orders(SHOP, ANNA) == [order("Tb-2026-77")]
+
+
 async def test_an_order_without_a_phone_is_bound_to_nobody(store: SqlStore) -> None:
     await store.learn(SHOP, Knowledge(orders=(order("A1", ""),)), "v1")
     assert await store.bind(SHOP, ANNA, "A1", "") is None

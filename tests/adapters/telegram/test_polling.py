@@ -167,6 +167,19 @@ async def test_updates_without_ids_are_a_trouble_and_not_a_crash(
     assert inbox.deliveries == 0
 
 
+async def test_an_id_beyond_all_others_does_not_become_the_mark(
+    telegram: TelegramServer, adapter: TelegramAdapter, inbox: Inbox
+) -> None:
+    telegram.garble("getUpdates", b'{"ok": true, "result": [{"update_id": 1%s}]}' % (b"0" * 30), taken=False)
+    said: set[str | None] = set()
+    async with running(adapter, inbox):
+        await telegram.until(lambda: noted(said, adapter) and telegram.count("getUpdates") > 1)
+        telegram.customer().says("still here")
+        await telegram.until(lambda: inbox.events)
+    assert "Telegram sends updates without ids, which cannot be confirmed" in said
+    assert inbox.texts == ["still here"]
+
+
 async def test_only_what_we_read_is_asked_for(telegram: TelegramServer, adapter: TelegramAdapter, inbox: Inbox) -> None:
     async with running(adapter, inbox):
         await telegram.until(lambda: adapter.ready() is None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from adapters.telegram import TelegramAdapter
@@ -123,6 +125,30 @@ async def test_telegrams_own_wait_is_kept_to_the_second(telegram: TelegramServer
     assert caught.value.seconds == 17
 
 
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("601", 600),
+        ("1e300", 600),
+        ("1" + "0" * 400, 600),
+        ("0.5", 0.5),
+        ("1e999", PACE.not_now),
+        ("Infinity", PACE.not_now),
+        ("NaN", PACE.not_now),
+        ("-1", PACE.not_now),
+        ('"17"', PACE.not_now),
+    ],
+)
+async def test_a_wait_that_nobody_can_keep_silences_no_customer(
+    telegram: TelegramServer, adapter: TelegramAdapter, asked: str, seconds: float
+) -> None:
+    answer = '{"ok": false, "error_code": 429, "description": "flood", "parameters": {"retry_after": %s}}' % asked  # noqa: UP031
+    telegram.garble("sendMessage", answer.encode(), status=429, taken=False)
+    with pytest.raises(TryLater, match="flood") as caught:
+        await adapter.send(outgoing(person(telegram.customer().id), "hello"))
+    assert caught.value.seconds == seconds
+
+
 @pytest.mark.parametrize("code", [429, 500, 503])
 async def test_what_telegram_says_it_did_not_do_is_tried_later(
     telegram: TelegramServer, adapter: TelegramAdapter, code: int
@@ -168,6 +194,18 @@ async def test_a_cut_after_the_request_left_is_unknown(
     with pytest.raises(Unknown, match="may have been carried out"):
         await adapter.send(outgoing(person(anna.id), "hello"))
     assert len(anna.received) == taken
+
+
+async def test_a_message_that_is_taken_and_never_answered_for_is_unknown_and_sent_once(
+    telegram: TelegramServer, inbox: Inbox
+) -> None:
+    anna = telegram.customer()
+    telegram.silence("sendMessage")
+    impatient = make(telegram, inbox, pace=replace(PACE, answer=0.2))
+    with pytest.raises(Unknown, match=r"did not answer sendMessage \(ReadTimeout\); it may have been carried out"):
+        await impatient.send(outgoing(person(anna.id), "hello"))
+    assert [sent.text for sent in anna.received] == ["hello"]
+    assert telegram.count("sendMessage") == 1
 
 
 @pytest.mark.parametrize(

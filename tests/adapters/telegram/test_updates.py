@@ -239,4 +239,9 @@ _JSON = st.recursive(
 @given(_JSON)
 def test_the_id_of_anything_is_a_number_or_nothing(update: Any) -> None:
     assert update_id(update) is None
-    assert update_id({"update_id": update}) == (update if type(update) is int else None)
+    assert update_id({"update_id": update}) == (update if type(update) is int and update <= 2**53 else None)
+
+
+@pytest.mark.parametrize(("given", "read"), [(2**53, 2**53), (2**53 + 1, None), (10**30, None)])
+def test_a_number_that_no_reader_of_json_holds_is_no_id(given: int, read: int | None) -> None:
+    assert update_id({"update_id": given}) == read
