@@ -113,7 +113,10 @@ class Page {
     this.line.addEventListener("frame", (event) => {
       const frame = /** @type {CustomEvent} */ (event).detail;
       if (frame.type === "welcome") this.#known(frame.token);
+      else if (frame.type === "notice") this.spoken.textContent = frame.text;
+      else if (frame.type === "preparing") this.spoken.textContent = words("preparing");
     });
+    this.list.node.addEventListener("late", () => (this.spoken.textContent = words("late")));
     this.line.addEventListener("state", () => this.line.state === "open" && this.photos.resume());
     this.composer.addEventListener("say", (event) => {
       const { text, shots } = /** @type {CustomEvent} */ (event).detail;

@@ -84,6 +84,7 @@ export class List {
       kept.node = node;
     } else if (this.late !== this.#late()) {
       this.draw();
+      if (this.late) this.node.dispatchEvent(new Event("late"));
     }
   }
 

@@ -145,6 +145,7 @@ async def test_a_slow_answer_says_how_long_and_says_so_when_it_takes_longer(brow
         await me.say("慢一点")
         notice = me.live.locator(".notice")
         await expect(notice).to_contain_text("大约需要20秒")
+        await expect(me.spoken).to_contain_text("大约需要20秒")
         await expect(notice).not_to_contain_text("大约还要")  # it would say the same twice
         await expect(notice.locator(".ring")).to_be_visible()
         await me.page.clock.fast_forward(6_000)
@@ -163,6 +164,19 @@ async def test_the_estimate_is_gone_when_words_come(browser: Browser, house: Hou
         await house.adapter.preview(await who(me), "", "看到了。")
         await expect(me.live.locator(".notice")).to_have_count(0)
         await expect(me.live.locator(".bubble")).to_have_text("看到了。")
+
+
+async def test_a_first_word_that_takes_long_is_spoken_of(browser: Browser, house: House) -> None:
+    async with visit(browser, house) as me:
+        house.gate.clear()
+        await me.page.clock.install()
+        await me.say("在吗")
+        await expect(me.live.locator(".dots")).to_be_visible()
+        await me.page.clock.fast_forward(10_000)
+        await expect(me.live.locator(".wait")).to_contain_text("还在想")
+        await expect(me.spoken).to_contain_text("还在想")
+        house.gate.set()
+        await me.answered()
 
 
 async def test_stop_ends_an_answer(browser: Browser, house: House) -> None:
@@ -565,7 +579,7 @@ async def test_a_new_answer_is_read_out_once(browser: Browser, house: House) -> 
     async with visit(browser, house) as me:
         await me.say("在吗")
         await me.answered()
-        await expect(me.page.locator("[aria-live=polite]").last).to_have_text("您说的是“在吗”。我看看。")
+        await expect(me.spoken).to_have_text("您说的是“在吗”。我看看。")
         await expect(me.page.locator(".scroll")).to_have_attribute("aria-live", "off")
 
 

@@ -56,6 +56,8 @@ class Visitor:
         self.mine = page.locator(".message.mine")
         self.theirs = page.locator(".message.theirs:not(.live)")
         self.live = page.locator(".message.live")
+        #: What a screen reader reads out.
+        self.spoken = page.locator("[aria-live=polite]").last
         self.thumbs = page.locator(".tray .thumb")
         self.send = page.locator("button.send")
         self.stop = page.locator("button.halt")
