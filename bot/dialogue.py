@@ -173,8 +173,11 @@ class Dialogue:
             conversation = prompt.ask(conversation, first)
             second, reply = await self._write(conversation, Exchange(body=(), facts=found.lines), run, show, tell)
             exchanges.append(second)
-            if _proposed(second)[0] is Action.LOOK_UP:
+            led, again = _proposed(second)
+            if led is Action.LOOK_UP:
                 reply = ""
+            elif led is not Action.NONE:  # what the look-up led to counts: a wrong item becomes a complaint
+                action, seen = led, again or seen
 
         text = self._spoken(action, reply, body, conversation, language)
         if text != reply:

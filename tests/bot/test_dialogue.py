@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
 
@@ -226,6 +226,20 @@ async def test_a_second_look_up_with_words_is_not_believed(opened: Opener) -> No
     again = written("马上给您查。", Action.LOOK_UP, SEEN)
     outcome = await opened([again, again], shirt_when_seen).ask(PHOTO, "多少钱")
     assert outcome.text == UNKNOWN
+
+
+async def test_what_a_look_up_leads_to_counts(opened: Opener) -> None:
+    again = replace(SEEN, count=2)
+    desk = opened([written("", Action.LOOK_UP, SEEN), written("和您订的不一样。", Action.COMPLAINT, again)])
+    outcome = await desk.ask(PHOTO, "发错了吧")
+    assert outcome.text.startswith("和您订的不一样。\n"), "the complaint's own sentence follows"
+    assert outcome.trace.action is Action.COMPLAINT
+    assert outcome.trace.seen == again
+
+    desk = opened([written("", Action.LOOK_UP, SEEN), written("", Action.PERSON)])
+    outcome = await desk.ask(PHOTO, "便宜点")
+    assert outcome.source == "rule"
+    assert outcome.trace.seen == SEEN
 
 
 async def test_a_look_up_without_a_record_is_only_an_answer(opened: Opener) -> None:
