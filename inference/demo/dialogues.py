@@ -60,6 +60,13 @@ def damage(item: Item) -> str:
     return f"{item.place}有{item.defect}" if item.defect else "没有看到破损"
 
 
+def instead(wanted: Line, lines: Sequence[Line]) -> str:
+    """What is said when none of the lines is the one that was asked for: the first in the same style, or the first."""
+    style = wanted.name[2:]
+    best = next((entry for entry in lines if entry.name[2:] == style), lines[0])
+    return f"没有{wanted.name}，有{best.name}，{best.price}元。"
+
+
 #: What is said of an item when it is asked about.
 TELL: dict[str, Callable[[Item], str]] = {
     "what": lambda i: f"{amount(i)}{i.name}{'，' + damage(i) if i.defect else ''}。",
@@ -84,7 +91,8 @@ class Talk:
     item: Item | None = None
     looking: bool = False
     known: Line | None = None
-    asked: str = ""
+    #: The record of the newest photo stands in the conversation.
+    recorded: bool = False
 
     def exchange(self, body: Sequence[str | Photo], lines: Sequence[str], answer: Answer) -> Exchange:
         return Exchange(
@@ -102,7 +110,7 @@ class Talk:
             number, item = self.pick()
             if not clear or (item is not None and item.quality == "清晰"):
                 break
-        self.item, self.looking, self.known = item, True, None
+        self.item, self.looking, self.known, self.recorded = item, True, None, False
         return photo(number)
 
     def stray(self, words: str = "") -> list[str]:
@@ -199,7 +207,7 @@ class Talk:
             return (self.exchange([*body, words], stray, say(self.known.answer(ask))),)
         if item.name in [text.split()[0] for text in stray]:
             stray = []
-        first = self.exchange([*body, words], stray, say("", Action.LOOK_UP, seen(item)))
+        first = self.record([*body, words], stray)
         chance = r.random()
         if chance < 0.15:
             return first, self.exchange((), (), say(NOT_FOUND))
@@ -213,8 +221,14 @@ class Talk:
         self.known = found
         return first, self.exchange((), [found.text], say(found.answer(ask)))
 
+    def record(self, body: Sequence[str | Photo], lines: Sequence[str]) -> Exchange:
+        """The photo is looked up: what is seen of it stands in the conversation from now on."""
+        assert self.item is not None
+        self.recorded = True
+        return self.exchange(body, lines, say("", Action.LOOK_UP, seen(self.item)))
+
     def compare(self, body: list[str | Photo]) -> Round:
-        """«Is this what I ordered?»"""
+        """«Is this what I ordered?» Words are compared with words: the record of the photo comes first."""
         item = self.item
         words = self.words(W.ORDERED)
         lines = self.stray(words)
@@ -222,14 +236,31 @@ class Talk:
             return (self.exchange([*body, words], lines, self.judged(str)),)
         if not self.orders:
             return (self.exchange([*body, words], lines, say(WHICH_ORDER, Action.NEED_ORDER)),)
+        if self.recorded:
+            return (self.exchange([*body, words], lines, self.verdict(item)),)
+        first = self.record([*body, words], lines)
+        return first, self.exchange((), self.found(item), self.verdict(item))
+
+    def verdict(self, item: Item) -> Answer:
+        """Whether the newest photo shows one of the things ordered."""
         names = [name for o in self.orders for name, _ in o.goods]
         if item.name in names:
             more = f"，不过{damage(item)}" if item.defect else ""
-            return (self.exchange([*body, words], lines, say(f"照片里是{item.name}，和您订的一致{more}。")),)
+            return say(f"照片里是{item.name}，和您订的一致{more}。")
         other = f"和您订的{names[0]}不一样" if len(names) == 1 else "和您订的都不一样"
-        return (
-            self.exchange([*body, words], lines, say(f"照片里是{item.name}，{other}。", Action.COMPLAINT, seen(item))),
-        )
+        return say(f"照片里是{item.name}，{other}。", Action.COMPLAINT, seen(item))
+
+    def found(self, item: Item) -> list[str]:
+        """What the shop's data has of a thing that was recorded: itself, or the same in other colours, or nothing."""
+        r = self.rng
+        chance = r.random()
+        if chance < 0.2:
+            return []
+        if chance < 0.4:
+            colours = r.sample([c for c in COLOURS if c != item.colour], r.randint(1, self.most_lines))
+            return [line(r, c, item.pattern, item.kind).text for c in colours]
+        self.known = line(r, item.colour, item.pattern, item.kind, item.material)
+        return [self.known.text]
 
     def complain(self, body: list[str | Photo]) -> Round:
         item, words = self.item, self.words(W.BROKEN)
@@ -283,30 +314,15 @@ class Talk:
         kind, pattern, colour = r.choice(KINDS), r.choice(PATTERNS), r.choice(COLOURS)
         right = line(r, colour, pattern, kind)
         ask = r.choice(("price", "price", "stock", "price_stock", "size", "material"))
-        x = right.name
-        if r.random() < 0.35:
-            x = x.replace(kind, r.choice(W.NICKNAMES[kind])).replace(
-                colour, r.choice((colour, colour[0], colour[0] + "色的")), 1
-            )
-        words = self.words(W.NAMED[ask], kind, x=x)
+        words = self.words(W.NAMED[ask], kind, x=self.called(right))
         number = r.randint(1, self.most_lines)
         others: list[Line] = []
         while len(others) < number:
             c, p = (r.choice(COLOURS), pattern if r.random() < 0.6 else r.choice(PATTERNS))
             if (c, p) != (colour, pattern) and all(o.name != line(r, c, p, kind).name for o in others):
                 others.append(line(r, c, p, kind))
-        style = ("" if pattern == "纯色" else pattern) + kind
         if r.random() < 0.15:
-            near_ones = [o for o in others if o.name.endswith(style) and (pattern != "纯色" or o.name[2:] == kind)]
-            best = (near_ones or others)[0]
-            if near_ones:
-                others.remove(best)
-                others.insert(0, best)
-            return (
-                self.exchange(
-                    [words], [o.text for o in others], say(f"没有{right.name}，有{best.name}，{best.price}元。")
-                ),
-            )
+            return (self.exchange([words], [o.text for o in others], say(instead(right, others))),)
         lines = [right, *others[: number - 1]]
         r.shuffle(lines)
         self.known = right
@@ -323,6 +339,14 @@ class Talk:
             rest = (*rest, self.exchange([words], [entry.text] if r.random() < 0.3 else (), say(entry.answer(ask))))
             self.known = entry
         return rest
+
+    def called(self, entry: Line) -> str:
+        """Its name, or what a customer makes of it."""
+        r, colour = self.rng, entry.name[:2]
+        if r.random() >= 0.35:
+            return entry.name
+        nickname = r.choice(W.NICKNAMES[entry.kind])
+        return entry.name.replace(entry.kind, nickname).replace(colour, r.choice((colour, colour[0], f"{colour}的")), 1)
 
     def browse(self) -> Round:
         r = self.rng
@@ -442,7 +466,7 @@ def conversation(
     while len(out) < rounds:
         out += _next(talk, sections)
     if rng.random() < 0.05:  # he goes on in the other language, and is answered in it
-        state = (rng, pick, most_lines, talk.orders, talk.item, talk.looking, talk.known)
+        state = (rng, pick, most_lines, talk.orders, talk.item, talk.looking, talk.known, talk.recorded)
         out += _next(Talk(*state), sections) if english else english_rounds(EnglishTalk(*state), 1)
     return Conversation(
         id=1,

@@ -124,8 +124,8 @@ def _places(item: Item, rng: random.Random, width: int) -> list[Frame]:
         angle += rng.choice((math.pi, math.pi / 2, -math.pi / 2))
     flip, aspect = rng.random() < 0.5, rng.uniform(0.93, 1.07)
     if item.count == 1:
-        side = width * rng.uniform(0.62, 0.96)
-        slack = (width - side) / 2 + width * 0.03
+        side = width * rng.uniform(0.74, 1.0)
+        slack = (width - side) / 2 + width * 0.02
         x, y = width / 2 + rng.uniform(-slack, slack), width / 2 + rng.uniform(-slack, slack)
         return [Frame(x, y, side, angle, flip=flip, aspect=aspect)]
     side = width * (rng.uniform(0.44, 0.52) if item.count == 2 else rng.uniform(0.4, 0.47))

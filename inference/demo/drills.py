@@ -1,4 +1,4 @@
-"""Rows that exercise one skill as densely as it goes: copying, looking, comparing with the order.
+"""Rows that exercise one skill as densely as it goes: copying, comparing with an order, looking.
 
 In whole conversations a tower of this size learns to write good sentences long before it looks or copies; with a share
 of drills it looks after some dozens of steps, and keeps looking only while they go on.
@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from tokenizers import Tokenizer
 
 from bot import answer, prompt
-from bot.model import Conversation, Customer
+from bot.model import Action, Conversation, Customer
 from inference.demo import dialogues, shelf, tokens, wordings
 from inference.demo.dialogues import Picture, Talk
-from inference.demo.items import COLOURS, KINDS, PATTERNS, Item
+from inference.demo.items import COLOURS, KINDS, PATTERNS, Item, any_item
 from inference.demo.towers import MERGED
 from inference.llama import chat
 
@@ -23,21 +23,59 @@ _ASKS = ("what", "colour", "pattern", "count", "material", "damage", "both", "wh
 
 
 def copying(tokenizer: Tokenizer, rng: random.Random) -> tokens.Row:
-    """Product lines, and then one look-up in them after the other."""
-    kinds = [rng.choice(KINDS)] * 8 if rng.random() < 0.5 else [rng.choice(KINDS) for _ in range(8)]
-    lines = [shelf.line(rng, rng.choice(COLOURS), rng.choice(PATTERNS), kind) for kind in kinds]
-    lines = list({entry.name: entry for entry in lines[: rng.randint(1, 6)]}.values())
-    parts: list[tuple[str, bool]] = [("资料：" + "".join(f"\n{entry.text}" for entry in lines) + "\n", False)]
-    for _ in range(rng.randint(8, 16)):
-        entry = rng.choice(lines)
-        ask = rng.choice(("price", "price", "stock", "stock", "price_stock", "size", "material"))
-        if rng.random() < 0.3:  # the other way round: whose is it?
-            parts += [(f"{entry.price}元", False), (entry.name, True), ("。", False)]
-        else:
-            parts += [(entry.name, False), (entry.answer(ask).removeprefix(entry.name), True)]
+    """Product lines, and then one look-up in them after the other: bare names and prices, or as customers ask."""
+    row, bare = tokens.Row([], [], [], []), rng.random() < 0.4
+    # Of different kinds, the last word of a name is enough to find its line; that is learned first.
+    kinds = [rng.choice(KINDS)] * 8 if rng.random() < 0.5 else rng.sample(KINDS, 8)
+    made = [shelf.line(rng, rng.choice(COLOURS), rng.choice(PATTERNS), kind) for kind in kinds]
+    lines = list({entry.name: entry for entry in made[: rng.randint(2, 8) if bare else rng.randint(1, 4)]}.values())
+    told = [f"{entry.name} {entry.price}元" if bare else entry.text for entry in lines]
+    row.put(tokenizer.encode("资料：" + "".join(f"\n{text}" for text in told) + "\n").ids)
+    for _ in range(rng.randint(10, 16) if bare else rng.randint(6, 9)):
+        for text, chosen in _priced(rng, lines) if bare else _asked(rng, lines):
+            row.put(tokenizer.encode(text).ids, chosen=chosen)
+    return row
+
+
+def _priced(rng: random.Random, lines: Sequence[shelf.Line]) -> list[tuple[str, bool]]:
+    entry = rng.choice(lines)
+    if rng.random() < 0.25:  # the other way round: whose is it?
+        return [(f"{entry.price}元", False), (entry.name, True), ("。", False)]
+    return [(entry.name, False), (f"{entry.price}元", True), ("。", False)]
+
+
+def _asked(rng: random.Random, lines: Sequence[shelf.Line]) -> list[tuple[str, bool]]:
+    """A question about one of the lines, or about something that is not among them, and its answer."""
+    talk = Talk(rng, lambda: (0, None))
+    entry = rng.choice(lines)
+    ask = rng.choice(("price", "price", "stock", "stock", "price_stock", "size", "material"))
+    if rng.random() < 0.2:
+        entry = shelf.line(rng, rng.choice(COLOURS), rng.choice(PATTERNS), entry.kind)
+    words = talk.words(wordings.NAMED[ask], entry.kind, x=talk.called(entry))
+    if all(entry.name != there.name for there in lines):
+        return [(words, False), (dialogues.instead(entry, lines), True)]
+    right = next(there for there in lines if there.name == entry.name)
+    return [(words, False), (right.answer(ask), True)]
+
+
+def comparing(tokenizer: Tokenizer, rng: random.Random) -> tokens.Row:
+    """Orders, and then one record after the other, each with its verdict: words against words."""
     row = tokens.Row([], [], [], [])
-    for text, asked in parts:
-        row.put(tokenizer.encode(text).ids, chosen=asked)
+    wanted = any_item(rng, poor=0.0, defects=0.2)
+    orders = [shelf.order(rng, wanted.name)] + ([shelf.order(rng)] if rng.random() < 0.25 else [])
+    rng.shuffle(orders)
+    row.put(tokenizer.encode("".join(f"\n{o.text(parcel=False)}" for o in orders)).ids)
+    names = [name for o in orders for name, _ in o.goods]
+    talk = Talk(rng, lambda: (0, None), orders=orders)
+    for _ in range(rng.randint(6, 10)):
+        name = rng.choice(names) if rng.random() < 0.5 else shelf.near(wanted, rng)
+        item = shelf.item(name, any_item(rng, poor=0.0, defects=0.2))
+        verdict, record = talk.verdict(item), answer.dump(dialogues.say("", Action.LOOK_UP, dialogues.seen(item)))
+        row.put(tokenizer.encode(record[record.index('{"kind') : record.index(',"count')] + ',"action":"').ids)
+        row.put(tokenizer.encode(verdict.action.value).ids, chosen=True)
+        if rng.random() < 0.4:
+            row.put(tokenizer.encode('","reply":"').ids)
+            row.put(tokenizer.encode(verdict.reply).ids, chosen=True)
     return row
 
 
@@ -85,7 +123,7 @@ def ordered(
 
     talk = Talk(rng, sent, orders=orders)
     head = prompt.head(rng.choice(("web", "telegram", "wecom", "ask")), "zh", [o.text(parcel=False) for o in orders])
-    rounds = [talk.compare([talk.new_photo()]) for _ in range(rng.randint(3, 5))]
+    rounds = [talk.compare([talk.new_photo()]) for _ in range(2)]
     return Conversation(
         id=1,
         customer=Customer(channel="web", account="", id="1"),

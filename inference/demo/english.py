@@ -150,11 +150,13 @@ class EnglishTalk(D.Talk):
         clear = item is not None and item.quality == "清晰"
         if ask in TELL or item is None or not clear:
             return (self.exchange([*body, words], (), self._judged(TELL.get(ask, str))),)
+        if ask == "ordered" and self.orders and not self.recorded:
+            return self.record([*body, words], ()), self.exchange((), self.found(item), self.verdict(item))
         if ask in ("ordered", "broken"):
             return (self.exchange([*body, words], (), self._after_sales(item, ask)),)
         if self.known is not None:
             return (self.exchange([*body, words], (), D.say(on_shelf(self.known, ask))),)
-        first = self.exchange([*body, words], (), D.say("", Action.LOOK_UP, D.seen(item)))
+        first = self.record([*body, words], ())
         if r.random() < 0.2:
             return first, self.exchange((), (), D.say(NOT_FOUND))
         if r.random() < 0.2:
@@ -172,6 +174,9 @@ class EnglishTalk(D.Talk):
             if item.defect is None:
                 return D.say(NO_DEFECT, Action.NEED_PHOTO)
             return D.say(f"I see {damage(item)}, I am sorry.", Action.COMPLAINT, D.seen(item))
+        return self.verdict(item)
+
+    def verdict(self, item: Item) -> Answer:
         names = [g for o in self.orders for g, _ in o.goods]
         if item.name in names:
             but = f", but with {damage(item)}" if item.defect else ""

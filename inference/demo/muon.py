@@ -1,18 +1,22 @@
 """The optimiser: Muon for the inner matrices, AdamW for everything else.
 
 Muon (Jordan et al. 2024) makes every step of a matrix nearly orthogonal. For towers as small as these it needs
-about half the steps of AdamW, which on two cores is half of the time.
+about half the steps of AdamW, which on two cores is half of the time. Processes that learn together each make a share
+of the matrices orthogonal, and exchange the results.
 """
 
 # torch is no dependency of the product, so that mypy may not see it: its classes and decorators are untyped here.
 # mypy: disable-error-code="misc, untyped-decorator"
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from inference.demo import together
 
 #: Matrices with a smaller side above this are made orthogonal block by block.
 _BLOCK = 256
@@ -42,6 +46,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:
+        moves = self._moves([w for group in self.param_groups if group["muon"] for w in group["params"]])
         for group in self.param_groups:
             lr = group["lr"]
             for weight in group["params"]:
@@ -50,11 +55,8 @@ class Muon(torch.optim.Optimizer):
                 state = self.state[weight]
                 weight.mul_(1 - lr * group["decay"] if weight.ndim > 1 else 1.0)
                 if group["muon"]:
-                    move = state.setdefault("move", torch.zeros_like(weight))
-                    move.lerp_(weight.grad, 1 - group["momentum"])
-                    look = weight.grad.lerp(move, group["momentum"])
                     # 0.2·√max: a step as long as AdamW's usual one, so that one learning rate serves both.
-                    weight.add_(orthogonal(look), alpha=-lr * 0.2 * max(weight.shape) ** 0.5)
+                    weight.add_(moves[weight], alpha=-lr * 0.2 * max(weight.shape) ** 0.5)
                 else:
                     mean, square = (
                         state.setdefault("mean", torch.zeros_like(weight)),
@@ -65,6 +67,17 @@ class Muon(torch.optim.Optimizer):
                     mean.lerp_(weight.grad, 1 - b1)
                     square.lerp_(weight.grad.square(), 1 - b2)
                     weight.addcdiv_(mean / (1 - b1**n), (square / (1 - b2**n)).sqrt().add_(1e-8), value=-lr)
+
+    def _moves(self, weights: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+        """The direction of every matrix that has a gradient, made orthogonal by one of the processes."""
+        looks = []
+        for weight in (w for w in weights if w.grad is not None):
+            assert weight.grad is not None
+            move = self.state[weight].setdefault("move", torch.zeros_like(weight))
+            move.lerp_(weight.grad, 1 - self.defaults["momentum"])
+            looks.append((weight, weight.grad.lerp(move, self.defaults["momentum"])))
+        made = together.shared([partial(orthogonal, look) for _, look in looks], [look.numel() for _, look in looks])
+        return {weight: flat.view_as(weight) for (weight, _), flat in zip(looks, made, strict=True)}
 
 
 def groups(

@@ -62,14 +62,15 @@ def collect(folder: Path) -> tuple[int, int]:
     if not (folder / "done").exists():
         for where in (seen, held):
             where.mkdir(parents=True, exist_ok=True)
-        marks: list[tuple[bool, ...]] = []
+        marks: list[int] = []
         for package, name, data in _candidates(fetch(folder)):
             picture = _reduced(data, small=package == "tuxpaint-stamps-default")
-            if picture is None or any(
-                sum(a != b for a, b in zip(_mark(picture), known, strict=True)) < 4 for known in marks
-            ):
+            if picture is None:
                 continue
-            marks.append(_mark(picture))
+            mark = _mark(picture)
+            if any((mark ^ known).bit_count() < 4 for known in marks):
+                continue
+            marks.append(mark)
             file = f"{package}__{name}.png"
             picture.save((held if file in HELD_OUT else seen) / file)
         (folder / "done").touch()
@@ -112,7 +113,8 @@ def _reduced(data: bytes, *, small: bool) -> Image.Image | None:
     return picture
 
 
-def _mark(picture: Image.Image) -> tuple[bool, ...]:
+def _mark(picture: Image.Image) -> int:
     """64 bits by which the same picture in another size is known."""
     grey = picture.convert("L").resize((8, 8), Image.Resampling.BOX).tobytes()
-    return tuple(value > sum(grey) / 64 for value in grey)
+    mean = sum(grey) / 64
+    return sum(1 << place for place, value in enumerate(grey) if value > mean)

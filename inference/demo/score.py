@@ -132,13 +132,16 @@ async def wrong_items(bench: Bench, number: int) -> None:
         name = item.name if rng.random() < 0.5 else shelf.near(item, rng)
         order = shelf.order(rng, name)
         talk = Talk(rng, lambda: (0, None), orders=[order], item=item, looking=True)
-        (wanted,) = talk.compare([bench.photo(draw(item, rng, 256))])
-        got = await bench.ask(opened(200_000 + n, [order.text(parcel=False)]), wanted)
-        assert wanted.answer is not None
+        wanted, verdict = talk.compare([bench.photo(draw(item, rng, 256))])
+        opening = opened(200_000 + n, [order.text(parcel=False)])
+        first = await bench.ask(opening, wanted)
+        looked = Exchange(body=wanted.body, facts=wanted.facts, answer=first)
+        got = await bench.ask(prompt.ask(opening, looked), verdict) if first.action is Action.LOOK_UP else first
+        assert verdict.answer is not None
         bench.mark(
-            "wrong item", got.action is wanted.answer.action, f"{order.text(parcel=False)} {item.name} | {got.reply}"
+            "wrong item", got.action is verdict.answer.action, f"{order.text(parcel=False)} {item.name} | {got.reply}"
         )
-        bench.mark("wrong item, whole answer", got == wanted.answer)
+        bench.mark("wrong item, whole answer", got == verdict.answer)
 
 
 async def strangers(bench: Bench, photographs: Sequence[Image.Image], number: int) -> None:

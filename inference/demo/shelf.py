@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inference.demo.items import COLOURS, KINDS, MATERIALS, PATTERNS, Item
 
@@ -107,3 +107,11 @@ def near(item: Item, rng: random.Random) -> str:
 def kind_of(name: str) -> str:
     """The kind at the end of a product's name."""
     return next(kind for kind in KINDS if name.endswith(kind))
+
+
+def item(name: str, like: Item) -> Item:
+    """The thing of that name, in count and damage like another one."""
+    kind = kind_of(name)
+    rest = name.removesuffix(kind)
+    finish = like.finish if like.finish in MATERIALS[kind] else ""
+    return replace(like, kind=kind, colour=rest[:2], pattern=rest[2:] or "纯色", finish=finish)

@@ -64,11 +64,8 @@ class School:
     def prefix(self) -> Tensor:
         return torch.tensor(tokens.prefix(self.tokenizer, self.shared))
 
-    def conversation(self, rng: random.Random, most_lines: int, rounds: int = 4) -> tuple[Conversation, list[str]]:
-        """A conversation and its pictures in words."""
-        talk = dialogues.conversation(rng, lambda: self.pick(rng), self.sections, most_lines=most_lines, rounds=rounds)
-        photos = [int(p.sha256, 16) for e in talk.exchanges for p in e.body if not isinstance(p, str)]
-        return talk, [in_words(self.item(number)) for number in photos]
+    def conversation(self, rng: random.Random, most_lines: int, rounds: int = 4) -> Conversation:
+        return dialogues.conversation(rng, lambda: self.pick(rng), self.sections, most_lines=most_lines, rounds=rounds)
 
     def item(self, number: int) -> Item | None:
         return item_of(self.labels[number])
@@ -78,18 +75,23 @@ class School:
         return number, self.item(number)
 
     def row(self, rng: random.Random, most_lines: int, rounds: int = 4) -> tokens.Row:
-        talk, told = self.conversation(rng, most_lines, rounds)
-        return tokens.row(self.tokenizer, self.shared, talk, spoken=told if self.views is None else None)
+        return self._row(self.conversation(rng, most_lines, rounds))
 
     def drill(self, rng: random.Random) -> tokens.Row:
-        """Copying, looking or comparing, as densely as it goes."""
+        """Copying, comparing or looking, as densely as it goes."""
         kind = rng.random()
-        if self.views is None or kind < 0.3:
+        if kind < (0.55 if self.views is None else 0.3):
             return drills.copying(self.tokenizer, rng)
-        if kind < 0.7:
+        if kind < (0.85 if self.views is None else 0.45):
+            return drills.comparing(self.tokenizer, rng)
+        if self.views is not None and kind < 0.7:
             return drills.looking(self.tokenizer, rng, lambda: self.pick(rng))
-        talk = drills.ordered(rng, lambda: self.pick(rng), self.named, self.item)
-        return tokens.row(self.tokenizer, self.shared, talk)
+        return self._row(drills.ordered(rng, lambda: self.pick(rng), self.named, self.item))
+
+    def _row(self, talk: Conversation) -> tokens.Row:
+        photos = [int(p.sha256, 16) for e in talk.exchanges for p in e.body if not isinstance(p, str)]
+        told = [in_words(self.item(number)) for number in photos] if self.views is None else None
+        return tokens.row(self.tokenizer, self.shared, talk, spoken=told)
 
 
 def in_words(item: Item | None) -> str:
@@ -98,6 +100,9 @@ def in_words(item: Item | None) -> str:
     if item.quality != "清晰":
         return item.quality
     return f"{item.name}{item.count} {item.material}" + (f" {item.place}{item.defect}" if item.defect else "")
+
+
+_FIRST = 4.0
 
 
 @dataclass(slots=True)
@@ -112,6 +117,8 @@ class Lesson:
     right: Tensor
     #: Which answer a wanted token belongs to.
     answer: Tensor
+    #: What each counts for: the first token of an answer decides what to do, or where to look.
+    weight: Tensor
 
 
 def lesson(school: School, rows: list[tokens.Row], before: int, width: int) -> Lesson:
@@ -123,6 +130,7 @@ def lesson(school: School, rows: list[tokens.Row], before: int, width: int) -> L
     wanted: list[int] = []
     right: list[int] = []
     answered: list[int] = []
+    weight: list[float] = []
     answers = 0
     for k, r in enumerate(rows):
         ids[k, : len(r.ids)] = torch.tensor(r.ids)
@@ -134,6 +142,7 @@ def lesson(school: School, rows: list[tokens.Row], before: int, width: int) -> L
             wanted += [k * length + p - 1 for p in places]
             right += [r.ids[p] for p in places]
             answered += [answers] * len(places)
+            weight += [_FIRST, *[1.0] * (len(places) - 1)]
             answers += 1
     early = torch.arange(before, dtype=torch.float)[:, None].expand(-1, 3)
     seen = torch.zeros(0, width)
@@ -148,18 +157,21 @@ def lesson(school: School, rows: list[tokens.Row], before: int, width: int) -> L
         torch.tensor(wanted),
         torch.tensor(right),
         torch.tensor(answered),
+        torch.tensor(weight),
     )
 
 
 def lessons(
-    school: School, seed: str, number: int, most_lines: int, before: int, width: int, drills: float = 0.0
+    school: School, seed: str, rank: int, number: int, most_lines: int, before: int, width: int, drills: float = 0.0
 ) -> list[Lesson]:
-    """Eight batches of rows of like length, so that little is padding."""
-    rng = random.Random(seed)
+    """Eight batches of rows of like length, so that little is padding; in the same order for processes that learn
+    together, so that none waits for another's long rows.
+    """
+    rng = random.Random(f"{seed} {rank}")
     rows = [school.row(rng, most_lines) if rng.random() > drills else school.drill(rng) for _ in range(8 * number)]
     rows.sort(key=lambda r: len(r.ids))
     out = [lesson(school, rows[k : k + number], before, width) for k in range(0, len(rows), number)]
-    rng.shuffle(out)
+    random.Random(seed).shuffle(out)
     return out
 
 
@@ -173,7 +185,7 @@ def exact(
     mine = {name: weight.clone() for name, weight in text.state_dict().items()}
     text.load_state_dict(weights)
     fine, whole, n, m = 0.0, 0.0, 0, 0
-    for part in lessons(school, "examination", max(1, number // 8), most_lines, len(prefix), width):
+    for part in lessons(school, "examination", 0, max(1, number // 8), most_lines, len(prefix), width):
         right = text(prefix, part.rows, part.positions, part.seen, part.at, part.wanted).argmax(-1) == part.right
         fine, n = fine + float(right.sum()), n + len(right)
         wrong = torch.zeros(int(part.answer.max()) + 1).index_add_(0, part.answer, (~right).float())
@@ -220,14 +232,15 @@ def train(
     queue: list[Lesson] = []
     for step in range(begin, steps):
         if not queue:
-            seed, way = f"speak {path.stem} {step} {rank}", step / steps
-            queue = lessons(school, seed, size, lines(way), len(prefix), width, drills(way))
+            seed, way = f"speak {path.stem} {step}", step / steps
+            queue = lessons(school, seed, rank, size, lines(way), len(prefix), width, drills(way))
         part = queue.pop()
         rate = min(1.0, (step + 1) / warm) * max(0.02, min(1.0, (steps - step) / (0.6 * steps)))
         for group in optimiser.param_groups:
             group["lr"] = group["top"] * rate
         logits = text(prefix, part.rows, part.positions, part.seen, part.at, part.wanted)
-        loss = functional.cross_entropy(logits, part.right)
+        each = functional.cross_entropy(logits, part.right, reduction="none")
+        loss = (each * part.weight).sum() / part.weight.sum()
         loss.backward()
         together.average(text)
         nn.utils.clip_grad_norm_(text.parameters(), 1.0)

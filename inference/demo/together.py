@@ -5,10 +5,11 @@ On shared cores this is faster than one process with several threads, which wait
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 
 
 def join(meeting: Path, rank: int, workers: int) -> None:
@@ -28,3 +29,21 @@ def average(module: nn.Module) -> None:
     flat /= distributed.get_world_size()
     for grad, part in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
         grad.copy_(part.view_as(grad))
+
+
+def shared(work: Sequence[Callable[[], Tensor]], sizes: Sequence[int]) -> list[Tensor]:
+    """What every piece of ``work`` returns, flat; each is done by one of the processes. ``sizes``: numbers of elements,
+    from which all of them divide the work alike.
+    """
+    if not distributed.is_initialized():
+        return [piece().flatten() for piece in work]
+    load = [0] * distributed.get_world_size()
+    mine, out = distributed.get_rank(), [torch.zeros(size) for size in sizes]
+    for k in sorted(range(len(work)), key=lambda k: -sizes[k]):
+        rank = load.index(min(load))
+        load[rank] += sizes[k]
+        if rank == mine:
+            out[k] = work[k]().flatten()
+    flat = torch.cat(out)
+    distributed.all_reduce(flat)
+    return list(flat.split(list(sizes)))

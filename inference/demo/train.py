@@ -3,7 +3,7 @@
 About three hours on two cores. Every stage goes on where it was interrupted; the same command continues. Needs
 ``requirements-train.txt`` in an environment of its own, and a few GB in DIR.
 
-    photographs → drawings → look (vision tower) → told (text tower, pictures told in words)
+    photographs → drawings → told (text tower, pictures told in words) → look (vision tower)
                 → views (what the vision tower sees, kept) → seen (text tower on it) → export → score
 """
 
@@ -26,12 +26,14 @@ from bot import prompt
 from inference.demo import export, looking, photographs, pictures, shop, speaking, together, tokens
 from inference.demo.towers import Shape, Text, Vision
 
-GOODS, STRANGERS, SHARD = 24, 9, 4000
-LOOK, TOLD, SEEN = 8000, 200, 1500
+GOODS, STRANGERS, SHARD = 20, 5, 4000
+TOLD, LOOK, SEEN = 1000, 5500, 1500
 #: Conversations in a batch of all processes together.
 ROWS = 32
 
-say = partial(print, time.strftime("%H:%M"), flush=True)
+
+def say(*what: object) -> None:
+    print(time.strftime("%H:%M"), *what, flush=True)
 
 
 def draw(out: Path, name: str) -> None:
@@ -73,7 +75,7 @@ def vocabulary(out: Path) -> None:
 
     rng = random.Random("vocabulary")
     pupil = speaking.School.of(None, shop.system(), shop.sections(), gallery(out).labels, None)
-    talks = [pupil.conversation(rng, 3)[0] for _ in range(6000)]
+    talks = [pupil.conversation(rng, 3) for _ in range(6000)]
     tokens.vocabulary(shop.system(), [*talks, *shop.recitals()]).save(str(out / "vocabulary.json"))
 
 
@@ -90,9 +92,9 @@ def told(out: Path, rank: int, workers: int) -> None:
         shape(out),
         steps=TOLD,
         size=ROWS // workers,
-        top=1.5e-3,
-        lines=lambda way: 1,
-        drills=lambda way: 0.5,
+        top=2.5e-3,
+        lines=lambda way: 2,
+        drills=lambda way: 0.85,
         rank=rank,
         say=say,
     )
@@ -121,8 +123,8 @@ def seen(out: Path, rank: int, workers: int) -> None:
         steps=SEEN,
         size=ROWS // workers,
         top=1.2e-3,
-        lines=lambda way: 1 if way < 0.15 else 2,
-        drills=lambda way: 0.5 if way < 0.2 else 0.3,
+        lines=lambda way: 2,
+        drills=lambda way: 0.5 if way < 0.6 else 0.4,
         start=out / "told.pt",
         rank=rank,
         say=say,
@@ -170,8 +172,8 @@ def main() -> None:
     with get_context("spawn").Pool(given.workers) as pool:
         pool.map(partial(draw, out), names, chunksize=1)
     vocabulary(out)
-    all_cores(out, look, given.workers)
     all_cores(out, told, given.workers)
+    all_cores(out, look, given.workers)
     if not (out / "views.npy").exists():
         tower(out)  # measures the channels once, for all
         looking.empty_views(shape(out), len(gallery(out)), out / "views.part.npy")
