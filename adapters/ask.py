@@ -21,12 +21,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.errors import BotError, PhotoError, PhotoFault
+from bot.errors import BotError, PhotoError, PhotoFault, StorageError, TryLater
 from bot.model import Customer, Event, Holder, Photo, PhotoRef, Trace
 from bot.ports import Accept, Capabilities, Finding, Outgoing, PhotoStore, Store
 
-#: Seconds between two looks whether a turn ended without a reply.
-_LOOK = 0.5
 _MOST_PHOTOS = 9
 
 Forget = Callable[[], Awaitable[None]]
@@ -52,7 +50,10 @@ class _Waiting:
     """Somebody who asked."""
 
     customer: Customer
-    reply: asyncio.Future[Outgoing] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    #: Whether the core has the question: before that no turn can end it.
+    taken: bool = False
+    #: What became of it; ``None`` is silence: a person speaks, or the bot is switched off, or he was erased.
+    reply: asyncio.Future[Outgoing | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     notice: str | None = None
 
 
@@ -76,7 +77,7 @@ class AskAdapter:
         self._forget = forget
         self._accept: Accept | None = None
         self._opened = asyncio.Event()
-        #: By route, in the order in which they were asked.
+        #: By route, which is the question's event too.
         self._waiting: dict[str, _Waiting] = {}
 
     # ------------------------------------------------------------------ asking
@@ -97,7 +98,8 @@ class AskAdapter:
         event = Event(id=route, customer=customer, at=datetime.now(UTC), text=question.text, photos=photos, route=route)
         try:
             await accept([event], None)
-            outgoing = await self._reply(event, waiting)
+            waiting.taken = True
+            outgoing = await waiting.reply
             return self._document(outgoing, await self._holder(customer), waiting.notice)
         finally:
             del self._waiting[route]
@@ -114,22 +116,15 @@ class AskAdapter:
             return "bot"
         return (await self._store.conversation(customer, language="zh")).holder
 
-    async def _reply(self, event: Event, waiting: _Waiting) -> Outgoing | None:
-        """The reply, or ``None`` when the turn ended in silence: a person speaks, or the bot is switched off.
+    async def _end(self, customer: Customer, outgoing: Outgoing | None) -> None:
+        """A turn of his ended: tells all whose questions it answered. Raises :class:`~bot.errors.StorageError`.
 
-        The store knows it. The events of a turn are done and its reply waits to be sent from one moment on, and the
-        reply is here before the store hears that it was sent: with the event done, a reply that is neither here nor
-        waiting does not exist.
+        Which these are the store knows: a turn's questions are done with it, and those of the next turn are not.
         """
-        while True:
-            await asyncio.wait({waiting.reply}, timeout=_LOOK)
-            if waiting.reply.done():
-                return waiting.reply.result()
-            if any(each.id == event.id for each in await self._store.events(event.customer)):
-                continue
-            leaving = any(each.reply.customer == event.customer for each in await self._store.outgoing())
-            if not leaving and not waiting.reply.done():
-                return None
+        undone = {event.id for event in await self._store.events(customer)}
+        for route, waiting in self._waiting.items():
+            if waiting.customer == customer and waiting.taken and route not in undone and not waiting.reply.done():
+                waiting.reply.set_result(outgoing)
 
     def _document(self, outgoing: Outgoing | None, holder: Holder, notice: str | None) -> dict[str, Any]:
         """What ``ask --json`` prints: every key always, with ``mode`` «off» when the bot is switched off."""
@@ -212,15 +207,10 @@ class AskAdapter:
         raise PhotoError("broken", "photos of this channel come with the question")
 
     async def send(self, outgoing: Outgoing) -> None:
-        last = outgoing.reply.route
-        if last not in self._waiting:
-            return  # nobody waits for a reply whose question was asked before a restart; its row is in the history
-        # A burst has one reply, which goes to its last question: it answers those before it too.
-        for route, waiting in self._waiting.items():
-            if waiting.customer == outgoing.reply.customer and not waiting.reply.done():
-                waiting.reply.set_result(outgoing)
-            if route == last:
-                return
+        try:
+            await self._end(outgoing.reply.customer, outgoing)
+        except StorageError as exc:
+            raise TryLater(f"who waits for reply {outgoing.id} could not be told: {exc}", seconds=1) from exc
 
     async def thinking(self, customer: Customer, route: str) -> None:
         """Who asks at a terminal sees a spinner there."""
@@ -231,6 +221,15 @@ class AskAdapter:
     async def notice(self, customer: Customer, route: str, text: str, until: datetime, ahead: int) -> None:
         if (waiting := self._waiting.get(route)) is not None:
             waiting.notice = text
+
+    async def over(self, customer: Customer) -> None:
+        try:
+            await self._end(customer, None)
+        except StorageError as exc:
+            # Whoever waits is told, since nobody comes back to tell him later.
+            for waiting in self._waiting.values():
+                if waiting.customer == customer and not waiting.reply.done():
+                    waiting.reply.set_exception(exc)
 
     async def check(self) -> Sequence[Finding]:
         return ()

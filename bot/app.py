@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 from bot import address, knowledge, prompt, server
 from bot import config as configuration
 from bot.backend import engine_of
-from bot.config import Config, Shop
+from bot.config import DEFAULT_SHOP, Config, Shop
 from bot.dialogue import MOST_PHOTOS, Dialogue, Voice
-from bot.errors import BotError, ConfigError
+from bot.errors import BotError, ConfigError, EngineError, TooLong
 from bot.facts import ShopFacts
 from bot.intake import Intake
 from bot.model import Customer, Photo, PolicySection
 from bot.outbox import Outbox
 from bot.place import Place, door
-from bot.ports import Adapter, Engine, EngineInfo, Store
+from bot.ports import Adapter, Engine, EngineInfo, Message, Store
 
 if TYPE_CHECKING:
     from adapters.ask import AskAdapter
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PROMPTS = Path(__file__).parent / "prompts"
-#: The name of ``[shop]`` where shops have names.
-DEFAULT_SHOP = "default"
 #: Bytes of one question at the loopback door: words, and photos as base64.
 _QUESTION_BYTES = 64_000_000
 
@@ -62,7 +60,7 @@ def voice(config: Config, shop: Shop, root: Path, info: EngineInfo, policy: Sequ
             configuration.template(frame),
             shop=shop.name,
             contact=shop.contact,
-            persona=configuration.template(persona),
+            persona=configuration.template(persona, prompt.PERSONA_VARIABLES),
             policy=policy,
         ),
         max_tokens=config.inference.max_tokens,
@@ -115,6 +113,7 @@ class House:
         self.accounts: dict[tuple[str, str], str] = {}
         self._facts = ShopFacts(store, DEFAULT_SHOP, self.accounts)
         self._dialogues: dict[str, Dialogue] = {}
+        self._prompts: dict[str, Message] = {}
         self.intake = Intake(
             store,
             photos,
@@ -138,6 +137,7 @@ class House:
             if warning := foreign(made, self.engine.info):
                 log.warning("shop %s: %s", name, warning)
             self._dialogues[name] = Dialogue(self.engine, self._facts, self.store, made)
+            self._prompts[name] = made.system
 
     def dialogue(self, customer: Customer) -> Dialogue:
         return self._dialogues[self._facts.shop_of(customer)]
@@ -151,15 +151,29 @@ class House:
         """Loads the model; from here on what was accepted is answered."""
         await stack.enter_async_context(self.engine)
         await self.forget()
-        for dialogue in self._dialogues.values():
-            await dialogue.warm(())
+        for name, shop in self.shops.items():
+            await self._read(name, shop)
         del self.pending["model"]
         self.intake.open()
+
+    async def _read(self, name: str, shop: Shop) -> None:
+        """Has the model read a shop's prompt. Raises :class:`ConfigError` when it leaves no room for a question;
+        whatever else fails shows when it answers.
+        """
+        try:
+            await self.engine.warm(self._prompts[name])
+        except TooLong as exc:
+            frame, persona = texts(shop, self.place.root, self.engine.info.prompt)
+            policy = self.place.root / shop.knowledge / "policy.md"
+            raise ConfigError(f"shop {name}: {persona}, {policy} and {frame} make too long a prompt: {exc}") from exc
+        except EngineError as exc:
+            log.warning("shop %s: its prompt was not read in advance: %s", name, exc)
 
     def not_ready(self) -> dict[str, str]:
         channels = {name: why for name, adapter in self.adapters.items() if (why := adapter.ready()) is not None}
         storage = {} if (why := self.store.ready()) is None else {"storage": why}
-        return self.pending | storage | channels
+        model = {} if (why := self.engine.ready()) is None else {"model": why}
+        return model | self.pending | storage | channels
 
     def preparing(self) -> bool:
         """Whether what customers say now is answered only when the model is there."""
@@ -307,6 +321,8 @@ async def running(config: Config, place: Place) -> AsyncIterator[tuple[House, in
         token = secrets.token_urlsafe(32)
         house.adapters.update(channels(house, port) | {"ask": asker(house, token)})
         mounts = [mount for adapter in house.adapters.values() for mount in adapter.mounts()]
+        # Its place in the order: the model is loaded last, and is the last to go but for the store.
+        model = await stack.enter_async_context(AsyncExitStack())
         stack.push_async_callback(house.intake.close)
         await stack.enter_async_context(server.serving(server.build(mounts, house.not_ready), sock))
         stack.enter_context(door(place.door, port, token))
@@ -314,7 +330,7 @@ async def running(config: Config, place: Place) -> AsyncIterator[tuple[House, in
         stack.push_async_callback(_end, tasks)
         # Sending needs no model, and what an earlier run left behind comes before anything newer.
         await house.intake.resume()
-        await house.think(stack)
+        await house.think(model)
         yield house, port
 
 
@@ -339,14 +355,17 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
 
 @asynccontextmanager
 async def asking(config: Config, place: Place) -> AsyncIterator[AskAdapter]:
-    """A house for one command: no channel but ``ask``, no server. A running bot beside it is not disturbed."""
+    """A house for one command: no channel but ``ask``, no server. A running bot beside it is not disturbed.
+
+    It answers what it is asked itself: what else is open may be another command's, which waits for it.
+    """
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(opened(config, place))
         adapter = asker(house, secrets.token_urlsafe(32))
         house.adapters["ask"] = adapter
+        model = await stack.enter_async_context(AsyncExitStack())
         stack.push_async_callback(house.intake.close)
         tasks = [asyncio.create_task(_receive(house, adapter))]
         stack.push_async_callback(_end, tasks)
-        await house.intake.resume()
-        await house.think(stack)
+        await house.think(model)
         yield adapter

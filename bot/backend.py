@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.config import Config
+from bot.dialogue import MOST_PHOTOS
 from bot.place import Place
 from bot.ports import Engine, EngineInfo, Finding
 from bot.words import LANGUAGES
@@ -44,6 +45,8 @@ def choice_of(config: Config, files: ModelFiles) -> Choice:
         threads=_number(wanted.threads),
         parallel=_number(wanted.parallel),
         visual_tokens=row.visual_tokens or _number(config.photos.visual_tokens),
+        photos=MOST_PHOTOS,
+        max_tokens=wanted.max_tokens,
     )
 
 
@@ -88,6 +91,7 @@ def settings_of(config: Config, files: ModelFiles, choice: Choice, state_dir: Pa
         parallel=choice.parallel,
         visual_tokens=choice.visual_tokens,
         square=row.square,
+        max_tokens=config.inference.max_tokens,
         sampling=Sampling(greedy=row.greedy),
     )
 

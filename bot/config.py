@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,16 +33,34 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+#: What ``str.format`` raises for a text that it cannot fill in.
+_UNFILLED = (KeyError, IndexError, ValueError, AttributeError, TypeError)
+
+
 def _label(text: str) -> str:
     """``ai_label`` with its one variable checked."""
     try:
         text.format(shop="")
-    except (KeyError, IndexError, ValueError, AttributeError) as exc:
+    except _UNFILLED as exc:
         raise ValueError("only {shop} is filled in here; write {{ and }} for plain braces") from exc
     return text
 
 
+def _notice(text: str) -> str:
+    """``slow.text`` with its variables checked."""
+    try:
+        text.format(seconds="8 s", ahead=1)
+    except _UNFILLED as exc:
+        raise ValueError("only {seconds} and {ahead} are filled in here; write {{ and }} for plain braces") from exc
+    return text
+
+
 Label = Annotated[str, AfterValidator(_label)]
+Notice = Annotated[str, AfterValidator(_notice)]
+
+
+#: The name of ``[shop]`` where shops have names.
+DEFAULT_SHOP = "default"
 
 
 class ShopOverride(_Section):
@@ -132,7 +150,7 @@ class Dialogue(_Section):
 class Slow(_Section):
     notice_after_seconds: float = Field(8, ge=0)
     #: The shop's own words instead of the built-in ones; {seconds} and {ahead} stand for the figures.
-    text: str = ""
+    text: Notice = ""
 
 
 class Web(_Section):
@@ -178,6 +196,13 @@ class Config(_Section):
     web: Web = Web()
     adapters: Adapters = Adapters()
     log: Log = Log()
+
+    @field_validator("shops")
+    @classmethod
+    def _named(cls, shops: dict[str, ShopOverride]) -> dict[str, ShopOverride]:
+        if DEFAULT_SHOP in shops:
+            raise ValueError(f"[shops.{DEFAULT_SHOP}] is the name of [shop] itself; give this shop another")
+        return shops
 
     def shop_of(self, name: str) -> Shop:
         """The shop that an account names; ``[shop]`` when it names none. Raises :class:`ConfigError`."""
@@ -288,8 +313,8 @@ def _line(text: str, loc: tuple[str, ...]) -> int | None:
     return best
 
 
-def template(path: Path) -> str:
-    """A shop's own prompt or persona, its variables checked. Raises :class:`ConfigError`."""
+def template(path: Path, variables: Set[str] = VARIABLES) -> str:
+    """A shop's own prompt or persona, checked by filling it in. Raises :class:`ConfigError`."""
     try:
         text = path.read_text(encoding="utf-8")
         names = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
@@ -297,8 +322,16 @@ def template(path: Path) -> str:
         raise ConfigError(f"{path}: cannot be read ({exc.strerror})") from exc
     except ValueError as exc:
         raise ConfigError(f"{path}: a brace without its partner ({exc}); write {{{{ and }}}} for plain braces") from exc
+    known = ", ".join("{" + v + "}" for v in sorted(variables))
     for name in names:
-        if name not in VARIABLES:
-            known = ", ".join("{" + v + "}" for v in sorted(VARIABLES))
-            raise ConfigError(f"{path}: {{{name}}} is not a variable; there are {known}")
+        if name not in variables:
+            line = next((n for n, each in enumerate(text.splitlines(), 1) if "{" + name in each), 1)
+            raise ConfigError(f"{path}:{line}: {{{name}}} is not a variable here; there are {known}")
+    for number, each in enumerate(text.splitlines(), 1):
+        try:
+            each.format(**dict.fromkeys(variables, ""))
+        except _UNFILLED as exc:
+            raise ConfigError(
+                f"{path}:{number}: a variable cannot be filled in ({exc}); write it plainly, as in {known}"
+            ) from exc
     return text

@@ -17,7 +17,6 @@ from time import monotonic
 from bot import answer as form
 from bot import prompt, slow, words
 from bot.errors import EngineError, TooLong
-from bot.facts import money
 from bot.guard import Guard
 from bot.model import (
     Action,
@@ -34,6 +33,7 @@ from bot.model import (
     Timings,
     Tokens,
     Trace,
+    money,
 )
 from bot.ports import Engine, Estimate, FactSource, Message, Request, Store
 from bot.sentences import Sentences, clauses, repeats
@@ -84,6 +84,8 @@ class _Run:
     began: float
     language: Language
     facts: list[Fact] = field(default_factory=list)
+    #: The customer's order lines as they stand now; those of the conversation's head may have grown old.
+    orders: Sequence[str] = ()
     steps: list[tuple[str, float]] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     timings: Timings = field(default_factory=Timings)
@@ -162,6 +164,7 @@ class Dialogue:
         run = _Run(monotonic(), language)
         said = " ".join(part for part in body if isinstance(part, str))
         found = self._fitting(await self._facts.facts(conversation.customer, said, None))
+        run.orders = await self._facts.head(conversation.customer)
         run.found(found, "facts", run.began)
         first, reply = await self._write(conversation, Exchange(body=tuple(body), facts=found.lines), run, show, tell)
         exchanges = [first]
@@ -247,7 +250,7 @@ class Dialogue:
         for attempt in range(2):
             since = monotonic()
             # In a thread: a long conversation's words are read through, and others are served meanwhile.
-            guard = await asyncio.to_thread(self._guard, conversation, exchange)
+            guard = await asyncio.to_thread(self._guard, conversation, exchange, run.orders)
             request = self._request(conversation, exchange)
             run.step("prompt", since)
             if run.notice is None:
@@ -291,13 +294,16 @@ class Dialogue:
         if run.notice is not None:
             await tell(run.notice, estimate)
 
-    def _guard(self, conversation: Conversation, exchange: Exchange) -> Guard:
-        """All that may stand in the reply: the shop's data in this conversation, and the customer's own words."""
+    def _guard(self, conversation: Conversation, exchange: Exchange, orders: Sequence[str]) -> Guard:
+        """All that may stand in the reply: the shop's data in this conversation, and the customer's own words.
+
+        Of what was told twice only the newest counts: an old price is no price.
+        """
         everything = (*conversation.exchanges, exchange)
         system = [str(part) for part in self._voice.system.body]
-        facts = [fact.text for e in everything for fact in e.facts if fact.id != "guard"]
+        facts = {fact.id: fact.text for e in everything for fact in e.facts if fact.id != "guard"}
         said = [part for e in everything for part in e.body if isinstance(part, str)]
-        return Guard([*system, self._voice.contact, conversation.head, *facts], said)
+        return Guard([*system, self._voice.contact, *orders, *facts.values()], said)
 
     async def _stream(
         self, request: Request, guard: Guard, run: _Run, show: Show

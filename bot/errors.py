@@ -4,6 +4,7 @@ BotError
 ├── ConfigError          the configuration is wrong: names the key and its line
 ├── StorageError         the database or the photo store cannot be used
 ├── ModelError           a model cannot be found, loaded or trusted
+├── Erased               the customer was erased while something of his was on its way: nobody is left to tell
 ├── PhotoError           a customer's picture cannot be used (its ``reason`` picks the sentence he gets)
 ├── EngineError          the engine failed on a request
 │   ├── EngineBusy       it takes no more requests now
@@ -36,6 +37,10 @@ class StorageError(BotError):
 
 class ModelError(BotError):
     """A model cannot be found, loaded or trusted."""
+
+
+class Erased(BotError):
+    """The customer was erased while something of his was on its way; what is left of it is dropped."""
 
 
 #: Why a picture cannot be used. «too_big» counts bytes, «too_many_pixels» what they unpack to: a small file may hold

@@ -11,11 +11,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from functools import lru_cache
 from time import monotonic
 
-from bot.model import Customer, Fact, Facts, Offer, Product, Seen, Variant
+from bot.model import Customer, Fact, Facts, Offer, Product, Seen, Variant, money
 from bot.orders import Orders, order_line
 from bot.ports import Store
 from bot.vocabulary import PLAIN, vocabulary
@@ -26,11 +25,6 @@ _ENOUGH = 0.4
 _TOPIC, _POINTED = 2.0, 0.2
 _MOST_PASSAGES = 2
 _MOST_OFFERS = 4
-
-
-def money(amount: Decimal) -> str:
-    """«89», «19.9»: as a price tag has it."""
-    return f"{amount.normalize():f}"
 
 
 def product_line(product: Product, variant: Variant) -> str:

@@ -9,14 +9,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from bot import words
 from bot.dialogue import MOST_PHOTOS, MOST_WORDS, Dialogue, Outcome
-from bot.errors import EngineBusy, EngineError, PhotoError, StorageError, TooLong, TryLater
+from bot.errors import EngineBusy, EngineError, Erased, PhotoError, StorageError, TooLong, TryLater
 from bot.log import following
-from bot.model import Action, Answer, Conversation, Customer, Event, EventKind, Exchange, Language, Photo, Reply, Trace
+from bot.model import (
+    Action,
+    Answer,
+    Conversation,
+    Customer,
+    Event,
+    EventKind,
+    Exchange,
+    Language,
+    Photo,
+    PhotoRef,
+    Reply,
+    Trace,
+)
 from bot.outbox import Outbox
 from bot.ports import Adapter, Estimate, Mark, Outgoing, PhotoStore, Store
 
@@ -24,11 +38,17 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two signs that an answer is being made.
 _SIGN_OF_LIFE = 4.0
-#: Pauses before an answer that the engine failed on is tried again, and before a photo is asked for again.
+#: Pauses before an answer that the engine failed on is tried again.
 _RETRIES = (1.0, 5.0)
+#: A photo that cannot be fetched now is asked for again, at growing pauses up to the longest, until this long after it
+#: was first tried: the platform keeps it, and a network that is gone for a while is no reason to ask the customer.
+_FETCH_FOR = 1800.0
+_LONGEST = 60.0
 #: Pause while the store is away, and while the engine takes nothing more.
 _AWAY = 5.0
 _BUSY = 2.0
+#: Most seconds that one who stopped an answer waits for its end.
+_STOPPING = 5.0
 
 _ENDS = (*"。！？!?~～", "吗", "呢", "么", "谢谢", "thanks", "thank you")
 
@@ -64,6 +84,17 @@ class _Customer:
     looking: set[asyncio.Task[None]] = field(default_factory=set)
     #: What he has been shown of the answer that is being written.
     shown: str = ""
+    #: He wants no more of it.
+    halt: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Set while no turn of his is under way.
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    #: The turn, by its first event, that he was told the time of: once, however often it is tried.
+    told: str = ""
+    #: When his newest event came in, by the loop's clock: the platform's may go wrong.
+    came: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.idle.set()
 
 
 class Intake:
@@ -109,10 +140,15 @@ class Intake:
             self._wake(customer, unsent.get(customer, ()))
 
     async def stop(self, customer: Customer) -> None:
-        """The customer wants no more of the answer that is being written."""
+        """The customer wants no more of the answer that is being written; returns when its turn is over."""
         place = self._customers.get(customer)
-        if place is not None and place.answering is not None:
+        if place is None or place.idle.is_set():
+            return
+        place.halt.set()
+        if place.answering is not None:
             place.answering.cancel()
+        with suppress(TimeoutError):  # a store that is away commits later
+            await asyncio.wait_for(place.idle.wait(), _STOPPING)
 
     async def close(self) -> None:
         """Stops answering; what is not done stays in the store for the next start."""
@@ -126,6 +162,7 @@ class Intake:
     def _wake(self, customer: Customer, unsent: Sequence[Outgoing] = ()) -> None:
         place = self._customers.setdefault(customer, _Customer())
         place.unsent += unsent
+        place.came = asyncio.get_running_loop().time()
         place.news.set()
         if place.task is None:
             place.task = asyncio.create_task(self._serve(customer, place))
@@ -144,6 +181,12 @@ class Intake:
                     log.warning("a turn of channel %s is put off: %s", customer.channel, exc)
                     await asyncio.sleep(_AWAY)
                     place.news.set()
+                except Erased:
+                    # What he had said is gone, and his answer with it; what he says from now on is his first word.
+                    log.info("a turn of channel %s ended with its customer's erasure", customer.channel)
+                    place.news.set()
+                    if customer.channel in self._adapters:
+                        await self._adapters[customer.channel].over(customer)
         finally:
             for task in place.looking:
                 task.cancel()
@@ -160,18 +203,22 @@ class Intake:
             await self._send_unsent(place)
             with following(events[0].id):
                 if events := await self._burst(customer, place, events):
-                    await self._turn(customer, place, events)
+                    place.idle.clear()
+                    place.halt.clear()
+                    try:
+                        await self._turn(customer, place, events)
+                    finally:
+                        place.idle.set()
 
     async def _burst(self, customer: Customer, place: _Customer, events: list[Event]) -> list[Event]:
         """Waits for the rest of a burst, no longer than ``merge_s`` after its newest piece.
 
         Photos are fetched and looked at meanwhile: a customer who types behind his photo finds it seen already.
         """
-        adapter = self._adapters[customer.channel]
+        adapter, clock = self._adapters[customer.channel], asyncio.get_running_loop().time
         while events:
             events = [await self._fetched(adapter, event) for event in events]
-            age = max(0.0, (datetime.now(UTC) - events[-1].at).total_seconds())
-            left = patience(events, self._merge_s) - age
+            left = patience(events, self._merge_s) - (clock() - place.came)
             if left <= 0:
                 return events
             self._look(customer, place, [photo for event in events for photo in event.photos][:MOST_PHOTOS])
@@ -206,7 +253,7 @@ class Intake:
         replies: list[tuple[Reply, Trace]] = []
         exchanges: Sequence[Exchange] = ()
         if self._answers and conversation.holder == "bot":
-            outcome = await self._outcome(adapter, dialogue, place, conversation, _current(events), language)
+            outcome = await self._outcome(adapter, dialogue, place, conversation, events, language)
             if outcome.text:
                 shown = outcome.text if adapter.capabilities.shows_label else dialogue.label(outcome.text)
                 reply = Reply(
@@ -219,7 +266,26 @@ class Intake:
                 trace = replace(outcome.trace, steps=(("event", waited), *outcome.trace.steps))
                 replies.append((reply, trace))
             exchanges = outcome.exchanges
-        await self._outbox.send(await self._store.finish(conversation, events, exchanges, replies))
+        outgoing = await self._finished(conversation, events, exchanges, replies)
+        if not outgoing:
+            # In silence, or erased meanwhile: whoever shows that an answer is being made must not go on.
+            await adapter.over(customer)
+        await self._outbox.send(outgoing)
+
+    async def _finished(
+        self,
+        conversation: Conversation,
+        events: Sequence[Event],
+        exchanges: Sequence[Exchange],
+        replies: Sequence[tuple[Reply, Trace]],
+    ) -> list[Outgoing]:
+        """Commits a turn. A store that is away is waited for: an answer that was made is not made again."""
+        while True:
+            try:
+                return await self._store.finish(conversation, events, exchanges, replies)
+            except StorageError as exc:
+                log.warning("a turn of channel %s cannot be committed yet: %s", conversation.customer.channel, exc)
+                await asyncio.sleep(_AWAY)
 
     async def _outcome(
         self,
@@ -231,14 +297,15 @@ class Intake:
         language: Language,
     ) -> Outcome:
         """What a turn's events lead to: sentences by rule, then the answer to what is left."""
+        turn, events = events[0].id, _current(events)
         rules = _rules(events, dialogue, language)
         body, cut = _body(events)
         rules += [dialogue.say(language, key, n=MOST_PHOTOS) for key in cut]
         if not body:
             return Outcome(text="\n".join(rules), source="rule", trace=Trace())
         try:
-            outcome = await self._answer(adapter, dialogue, place, conversation, body, events[-1].route, language)
-        except StorageError:
+            outcome = await self._answer(adapter, dialogue, place, conversation, turn, body, events[-1].route, language)
+        except (StorageError, Erased):
             raise
         except Exception:
             # A defect of ours: the customer is not left in silence, and the turn does not come back for ever.
@@ -253,28 +320,36 @@ class Intake:
         photos: list[Photo] = []
         faults: list[str] = []
         for ref in event.refs:
-            for pause in (*_RETRIES, None):
-                try:
-                    photos.append(await self._photos.add(event.customer, await adapter.fetch(event, ref)))
-                    break
-                except PhotoError as exc:
-                    log.info("a photo cannot be used: %s", exc.reason)
-                    faults.append(exc.reason)
-                    break
-                except TryLater as exc:
-                    if pause is None:
-                        log.warning("a photo could not be fetched: %s", exc)
-                        faults.append("gone")
-                        break
-                    await asyncio.sleep(max(pause, exc.seconds))
-                except StorageError:
-                    raise
-                except Exception:
-                    # A defect of the adapter: the customer is told, and the event does not come back for ever.
-                    log.exception("a photo could not be fetched")
-                    faults.append("gone")
-                    break
+            try:
+                photos.append(await self._photo(adapter, event, ref))
+            except PhotoError as exc:
+                log.info("a photo cannot be used: %s", exc.reason)
+                faults.append(exc.reason)
+            except TryLater as exc:
+                log.warning("a photo could not be fetched: %s", exc)
+                faults.append("gone")
+            except (StorageError, Erased):
+                raise
+            except Exception:
+                # A defect of the adapter: the customer is told, and the event does not come back for ever.
+                log.exception("a photo could not be fetched")
+                faults.append("gone")
         return await self._store.fetched(event, photos, faults)
+
+    async def _photo(self, adapter: Adapter, event: Event, ref: PhotoRef) -> Photo:
+        """Raises :class:`TryLater` when the platform was asked for long enough."""
+        clock = asyncio.get_running_loop().time
+        until, pause = clock() + _FETCH_FOR, min(1.0, _LONGEST)
+        while True:
+            try:
+                return await self._photos.add(event.customer, await adapter.fetch(event, ref), event=event.id)
+            except TryLater as exc:
+                if clock() >= until:
+                    raise
+                await asyncio.sleep(max(min(exc.seconds, _LONGEST), pause))
+                pause = min(_LONGEST, pause * 2)
+            if all(kept.id != event.id for kept in await self._store.events(event.customer)):
+                raise Erased("the customer was erased while his photo was fetched")
 
     async def _answer(
         self,
@@ -282,6 +357,7 @@ class Intake:
         dialogue: Dialogue,
         place: _Customer,
         conversation: Conversation,
+        turn: str,
         body: Sequence[str | Photo],
         route: str,
         language: Language,
@@ -289,8 +365,6 @@ class Intake:
         """Has the turn answered, with signs of life; whatever happens, there is an outcome."""
         customer = conversation.customer
         place.shown = ""
-        #: Once per turn, however often it is tried.
-        told = False
 
         async def show(text: str) -> None:
             place.shown = text
@@ -299,10 +373,9 @@ class Intake:
                 await adapter.preview(customer, route, labelled)
 
         async def tell(text: str, estimate: Estimate) -> None:
-            nonlocal told
-            if told:
+            if place.told == turn:
                 return
-            told = True
+            place.told = turn
             until = datetime.now(UTC) + timedelta(seconds=estimate.whole_s)
             await adapter.notice(customer, route, text, until, estimate.ahead)
 
@@ -314,7 +387,7 @@ class Intake:
         alive = asyncio.create_task(signs())
         retries = iter(_RETRIES)
         try:
-            while True:
+            while not place.halt.is_set():
                 place.answering = asyncio.create_task(
                     dialogue.answer(conversation, body, language=language, show=show, tell=tell)
                 )
@@ -322,7 +395,7 @@ class Intake:
                     return await place.answering
                 except EngineBusy:
                     # Nothing failed: the event is safe, and its turn comes.
-                    await asyncio.sleep(_BUSY)
+                    await _unless(place.halt, _BUSY)
                 except TooLong as exc:
                     log.warning("a turn does not fit, alone as it is: %s", exc)
                     return _unwritten(body, dialogue.say(language, "answer.no_room"))
@@ -332,16 +405,23 @@ class Intake:
                     pause = next(retries, None)
                     if pause is None:
                         return _unwritten(body, dialogue.say(language, "answer.broke"))
-                    await asyncio.sleep(pause)
+                    await _unless(place.halt, pause)
                 except asyncio.CancelledError:
                     current = asyncio.current_task()
                     if current is not None and current.cancelling():
                         place.answering.cancel()
                         raise
-                    return _unwritten(body, place.shown or dialogue.say(language, "answer.stopped"))
+                    break
+            return _unwritten(body, place.shown or dialogue.say(language, "answer.stopped"))
         finally:
             place.answering = None
             alive.cancel()
+
+
+async def _unless(halted: asyncio.Event, seconds: float) -> None:
+    """Waits, but no longer than until the answer is not wanted any more."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(halted.wait(), seconds)
 
 
 def _unwritten(body: Sequence[str | Photo], text: str) -> Outcome:
@@ -399,7 +479,9 @@ def _body(events: Sequence[Event]) -> tuple[list[str | Photo], list[str]]:
     Photos stand before words, as the model was trained: within one turn nothing was computed yet.
     """
     spoken = [e for e in events if e.kind in (EventKind.MESSAGE, EventKind.EDITED, EventKind.CHOICE)]
-    photos = [photo for event in spoken for photo in event.photos]
+    # A command is answered by rule; a photo under one is a photo.
+    shown = [e for e in events if e in spoken or e.kind is EventKind.COMMAND]
+    photos = [photo for event in shown for photo in event.photos]
     text = "\n".join(event.text.strip() for event in spoken if event.text.strip())
     cut = []
     if len(photos) > MOST_PHOTOS:

@@ -143,6 +143,11 @@ class Fact:
     text: str
 
 
+def money(amount: Decimal) -> str:
+    """«89», «19.9»: as a price tag has it, wherever a price is shown."""
+    return f"{amount.normalize():f}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
     sku: str

@@ -117,18 +117,32 @@ class Engine(Protocol):
 
     async def __aexit__(self, *exc: object) -> None: ...
 
+    def ready(self) -> str | None:
+        """``None`` when it answers, else why not; whoever asks it then gets an :class:`~bot.errors.EngineError`."""
+        ...
+
     def answer(self, request: Request) -> AsyncIterator[Chunk]:
-        """Streams the answer. Closing the iterator cancels. Raises :class:`~bot.errors.EngineError`."""
+        """Streams the answer. Closing the iterator cancels.
+
+        Raises :class:`~bot.errors.EngineError`; :class:`~bot.errors.Erased` when the conversation was forgotten, while
+        it was answered or before.
+        """
         ...
 
     def estimate(self, request: Request) -> Estimate: ...
 
     async def warm(self, system: Message, photos: Sequence[Photo] = ()) -> None:
-        """Prepares what requests will share: the system text, and photos whose words are still being typed."""
+        """Prepares what requests will share: the system text, and photos whose words are still being typed.
+
+        A favour, which any request may delay or end. Cancelling ends it. Raises :class:`~bot.errors.EngineError`, as
+        :class:`~bot.errors.TooLong` when the system text leaves no room for a question and its answer.
+        """
         ...
 
     async def forget(self, conversations: Sequence[str], photos: Sequence[str]) -> None:
-        """Drops everything held of these conversations and photos (SHA-256), on disk too."""
+        """Drops everything held of these conversations and photos (SHA-256), on disk too; what is asked for these
+        conversations from now on is refused as erased.
+        """
         ...
 
 
@@ -138,10 +152,12 @@ class Engine(Protocol):
 class PhotoStore(Protocol):
     """Normalised photos under the hash of what arrived."""
 
-    async def add(self, customer: Customer, data: bytes) -> Photo:
+    async def add(self, customer: Customer, data: bytes, *, event: str | None = None) -> Photo:
         """Normalises and keeps one picture as this customer's: erasing him takes it, unless others sent it too.
 
-        The same bytes are kept once. Raises :class:`~bot.errors.PhotoError`.
+        The same bytes are kept once. A picture that comes before its words may be a customer's first sign, and makes
+        him. One that was fetched for an accepted ``event`` (its id) never does: when that event is gone, nothing is
+        kept and :class:`~bot.errors.Erased` raised. Raises :class:`~bot.errors.PhotoError`.
         """
         ...
 
@@ -192,7 +208,11 @@ class Erased:
 
 
 class Store(Protocol):
-    """Customers, conversations, events and replies. Every method is one transaction, but for :meth:`ready`."""
+    """Customers, conversations, events and replies. What changes something does so in one transaction.
+
+    A customer begins with his first event, photo or :meth:`begin`; nothing else brings back one who was erased. What
+    belongs to an erased one raises :class:`~bot.errors.Erased`, but for :meth:`finish`, which then writes nothing.
+    """
 
     def ready(self) -> str | None:
         """``None`` when what is said can be kept, else why not: what the last write met."""
@@ -213,23 +233,30 @@ class Store(Protocol):
         ...
 
     async def fetched(self, event: Event, photos: Sequence[Photo], faults: Sequence[str]) -> Event:
-        """Replaces an event's references by the photos behind them; ``faults`` are those that could not be used."""
+        """Replaces an event's references by the photos behind them; ``faults`` are those that could not be used.
+
+        Raises :class:`~bot.errors.Erased`.
+        """
         ...
 
     async def conversation(self, customer: Customer, *, language: Language) -> Conversation:
-        """His current conversation; begun with this language when there is none."""
+        """His current conversation; begun with this language when there is none. Raises :class:`~bot.errors.Erased`
+        when nothing is known of him.
+        """
         ...
 
     async def begin(self, customer: Customer, *, language: Language) -> Conversation:
-        """Closes the current conversation and begins another."""
+        """Closes the current conversation and begins another; the customer may be new."""
         ...
 
     async def open(self, conversation: Conversation, head: str) -> Conversation:
-        """Fixes the head of a conversation that has none yet."""
+        """Fixes the head of a conversation that has none yet. Raises :class:`~bot.errors.Erased`."""
         ...
 
     async def fold(self, conversation: Conversation, folded: str, keep: int) -> Conversation:
-        """Keeps the newest ``keep`` exchanges for the prompt; one line stands for the rest."""
+        """Keeps the newest ``keep`` exchanges for the prompt; one line stands for the rest. Raises
+        :class:`~bot.errors.Erased`.
+        """
         ...
 
     async def finish(
@@ -239,7 +266,10 @@ class Store(Protocol):
         exchanges: Sequence[Exchange],
         replies: Sequence[tuple[Reply, Trace]],
     ) -> list[Outgoing]:
-        """One transaction: the events are done, the exchanges stand, the replies wait to be sent."""
+        """One transaction: the events are done, the exchanges stand, the replies wait to be sent.
+
+        An empty list, and nothing written, when one of the events is done already or its customer was erased.
+        """
         ...
 
     async def outgoing(self) -> list[Outgoing]:
@@ -295,7 +325,7 @@ class Store(Protocol):
     async def bind(self, shop: str, customer: Customer, number: str, phone_tail: str) -> Order | None:
         """Binds an order to a customer who knows its number and the phone's last four digits; else ``None``.
 
-        Hyphens and capital letters make no difference to a number.
+        Hyphens and capital letters make no difference to a number. Raises :class:`~bot.errors.Erased`.
         """
         ...
 
@@ -375,6 +405,13 @@ class Adapter(Protocol):
 
     async def notice(self, customer: Customer, route: str, text: str, until: datetime, ahead: int) -> None:
         """Tells a customer that his answer takes a while: until when, and how many are served before him."""
+        ...
+
+    async def over(self, customer: Customer) -> None:
+        """A turn of his ended without a reply: he was erased, a person speaks, or there is nothing to answer.
+
+        What was shown of an answer on its way ends here. Never raises.
+        """
         ...
 
     async def check(self) -> Sequence[Finding]:

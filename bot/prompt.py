@@ -16,8 +16,9 @@ from bot import answer
 from bot.model import Conversation, Exchange, Fact, PolicySection
 from bot.ports import Message
 
-#: Variables that a shop's own prompt and persona files may use.
+#: Variables that a shop's own prompt may use, and its persona.
 VARIABLES = frozenset({"shop", "contact", "persona", "policy"})
+PERSONA_VARIABLES = frozenset({"shop", "contact"})
 
 _FACTS = {"zh": "资料：", "en": "Facts:"}
 _NOTHING = {"zh": "资料：无", "en": "Facts: none"}

@@ -74,8 +74,12 @@ class Choice:
     fits: bool = True
 
 
-#: Cells that one conversation wants at least, a photo and a few turns.
-_CONVERSATION = 2048
+#: Tokens of a shop's prompt, about: persona, rules, and a policy of a page.
+_PROMPT = 700
+#: Tokens of a question with its facts, a few turns before it, and what frames them.
+_TALK = 400
+#: A photo of fewer tokens says nothing.
+_LEAST_PHOTO = 16
 
 
 def find(devices: Sequence[Device] = (), *, root: Path = Path("/")) -> Hardware:
@@ -99,8 +103,14 @@ def choose(
     threads: int | None = None,
     visual_tokens: int | None = None,
     parallel: int | None = None,
+    photos: int = 4,
+    max_tokens: int = 256,
 ) -> Choice:
-    """What to run a model with; a value that the owner set is kept. Pure."""
+    """What to run a model with; a value that the owner set is kept. Pure.
+
+    ``photos``: most of one message; it must fit into one conversation's share of ``n_ctx``, beside the shop's prompt
+    and an answer of ``max_tokens``.
+    """
     reasons = [_found(hardware)]
     context = shape.cell * n_ctx
     device = max(hardware.devices, key=lambda device: device.free, default=None)
@@ -130,13 +140,24 @@ def choose(
     else:
         reasons.append("1 thread for the model: there is no core to spare.")
     whole = layers > shape.layers
+    beside = _PROMPT + _TALK + max_tokens
     photo = visual_tokens if visual_tokens is not None else _visual_tokens(whole, usable)
     if visual_tokens is None:
+        photo = max(_LEAST_PHOTO, min(photo, (n_ctx // (parallel or 1) - beside) // photos))
         reasons.append(
             f"A photo costs at most {photo} tokens"
             + (", since the card computes it." if whole else ": on a plain processor each costs time.")
         )
-    side_by_side = parallel if parallel is not None else _parallel(whole, n_ctx)
+    wanted = beside + photos * photo
+    side_by_side = parallel if parallel is not None else max(1, min(8 if whole else 4, n_ctx // wanted))
+    reasons.append(
+        f"{side_by_side} {_plural('conversation', side_by_side)} side by side, {n_ctx // side_by_side} tokens for each."
+    )
+    if n_ctx // side_by_side < wanted:
+        reasons.append(
+            f"A message with {photos} photos wants about {wanted} tokens and may not fit: make inference.n_ctx at "
+            f"least {wanted * side_by_side}."
+        )
     needed = shape.text + shape.projector + context + shape.buffers
     on_card = needed if whole and device is not None and not device.shared else 0
     fits = hardware.memory >= needed - on_card
@@ -175,10 +196,6 @@ def _visual_tokens(on_card: bool, cores: int) -> int:
     if on_card:
         return 576
     return 256 if cores >= 8 else 144 if cores >= 4 else 100
-
-
-def _parallel(on_card: bool, n_ctx: int) -> int:
-    return max(1, min(8 if on_card else 4, n_ctx // _CONVERSATION))
 
 
 def _found(hardware: Hardware) -> str:

@@ -12,12 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from bot.errors import StorageError
 from bot.model import Answer, Conversation, Customer, Event, Exchange, Fact, Language, Offer, Photo, Reply, Trace, Turn
 from bot.ports import Outgoing, Said
 from storage import codec
 from storage.columns import now
-from storage.customers import HE, begin_conversation, keep, person, place
+from storage.customers import HE, begin_conversation, erased, find, keep, person, place
 from storage.tables import conversations, events, exchanges, replies, said
 
 _THIS = conversations.c.id == sa.bindparam("this")
@@ -73,14 +72,19 @@ def current(connection: Connection, customer: Customer) -> Conversation | None:
 
 
 def keep_current(connection: Connection, customer: Customer, language: Language) -> Conversation:
-    """The current conversation, begun in this language when nobody has done so."""
+    """The current conversation, begun in this language when nobody has done so.
+
+    Raises :class:`~bot.errors.Erased` for one who is not known: whoever writes is known before he is answered.
+    """
+    if find(connection, customer) is None:
+        raise erased(f"a customer of {customer.channel}")
     _, conversation_id = place(connection, customer)
     connection.execute(_SPEAK, {"this": conversation_id, "language": language})
     return _conversation(connection, connection.execute(_ONE, {"this": conversation_id}).one(), customer)
 
 
 def begin(connection: Connection, customer: Customer, language: Language) -> Conversation:
-    """Closes the current conversation and begins another."""
+    """Closes the current conversation and begins another; makes the customer when he is new."""
     customer_id = keep(connection, customer)
     connection.execute(_CLOSE, {"customer": customer_id, "closed_at": now()})
     conversation_id = begin_conversation(connection, customer_id, language)
@@ -204,7 +208,7 @@ def _exchange_row(conversation_id: int, exchange: Exchange) -> dict[str, Any]:
 def _again(connection: Connection, conversation: Conversation) -> Conversation:
     row = connection.execute(_ONE, {"this": conversation.id}).one_or_none()
     if row is None:
-        raise StorageError(f"conversation {conversation.id} is not kept any more: its customer was erased")
+        raise erased(f"conversation {conversation.id}")
     return _conversation(connection, row, conversation.customer)
 
 

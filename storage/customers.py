@@ -7,10 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from bot.errors import Erased
 from bot.model import Customer, Photo
 from storage.columns import now
 from storage.dialects import insert
-from storage.tables import conversations, customers, photo_owners, photos
+from storage.tables import conversations, customers, events, photo_owners, photos
 
 #: Picks one customer; its parameters are those of :func:`person`.
 IS_HE = sa.and_(
@@ -32,6 +33,8 @@ _PLACE = (
     .where(IS_HE)
 )
 _BEGIN = sa.insert(conversations).returning(conversations.c.id)
+
+_ACCEPTED = sa.select(events.c.id).where(events.c.customer_id == HE, events.c.event_id == sa.bindparam("event"))
 
 _PHOTO = (
     sa.select(photos)
@@ -84,8 +87,16 @@ def begin_conversation(connection: Connection, customer_id: int, language: str |
     return int(connection.execute(_BEGIN, row).scalar_one())
 
 
-def own(connection: Connection, customer: Customer, photo: Photo, size: int | None) -> None:
-    """This customer sent this photo; its file has ``size`` bytes, or is not written yet (``None``)."""
+def own(
+    connection: Connection, customer: Customer, photo: Photo, size: int | None, *, event: str | None = None
+) -> None:
+    """This customer sent this photo; its file has ``size`` bytes, or is not written yet (``None``).
+
+    He is made when he is new, but not for a photo of an ``event`` that was accepted: if that is gone, so is he. Raises
+    :class:`~bot.errors.Erased` then.
+    """
+    if event is not None:
+        require(connection, customer, event)
     at, customer_id = now(), keep(connection, customer)
     # A file that is written anew counts; one that is still to come changes nothing of what is known.
     changes = () if size is None else ("media_type", "width", "height", "bytes")
@@ -102,6 +113,17 @@ def own(connection: Connection, customer: Customer, photo: Photo, size: int | No
         insert(connection, photo_owners, keys=("customer_id", "sha256")),
         {"customer_id": customer_id, "sha256": photo.sha256, "at": at},
     )
+
+
+def require(connection: Connection, customer: Customer, event: str) -> None:
+    """Raises :class:`~bot.errors.Erased` when this event of his is not kept any more."""
+    if connection.execute(_ACCEPTED, person(customer) | {"event": event}).first() is None:
+        raise erased(f"event {event} of {customer.channel}")
+
+
+def erased(what: str) -> Erased:
+    """What to raise when something of a customer is gone with him."""
+    return Erased(f"{what} is not kept any more: its customer was erased")
 
 
 def photo(connection: Connection, customer: Customer, sha256: str) -> Photo | None:

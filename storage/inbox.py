@@ -12,12 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from bot.errors import StorageError
 from bot.model import Customer, Event, EventKind, Photo
 from bot.ports import Mark
 from storage import codec
 from storage.columns import now
-from storage.customers import HE, person, place
+from storage.customers import HE, erased, person, place
 from storage.dialects import insert
 from storage.tables import customers, events, marks, said
 
@@ -98,13 +97,11 @@ def open_events(connection: Connection, customer: Customer) -> list[Event]:
 def fetched(connection: Connection, event: Event, arrived: Sequence[Photo], faults: Sequence[str]) -> Event:
     """Puts photos in the place of an event's references; told twice, the first telling stands.
 
-    Raises :class:`~bot.errors.StorageError` when the event is gone: its customer was erased meanwhile.
+    Raises :class:`~bot.errors.Erased` when the event is gone: its customer was erased meanwhile.
     """
     row = connection.execute(_ONE, person(event.customer) | {"event": event.id}).one_or_none()
     if row is None:
-        raise StorageError(
-            f"event {event.id} of {event.customer.channel} is not kept any more: its customer was erased"
-        )
+        raise erased(f"event {event.id} of {event.customer.channel}")
     if not row.body["refs"]:
         return _event(row, event.customer)
     kept = [*row.body["photos"], *codec.dump(tuple(arrived))]

@@ -19,6 +19,7 @@ from typing import Protocol
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from bot.errors import Erased as CustomerErased
 from bot.errors import StorageError
 from bot.model import Customer, Photo
 from bot.ports import Erased, Store
@@ -61,18 +62,24 @@ class PhotoFiles:
         self._normalise = normalise
         self._adding = asyncio.Lock()
 
-    async def add(self, customer: Customer, data: bytes) -> Photo:
+    async def add(self, customer: Customer, data: bytes, *, event: str | None = None) -> Photo:
         sha256 = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
-        if (known := await self._known(customer, sha256)) is not None:
+        if (known := await self._known(customer, sha256, event)) is not None:
             return known
         async with self._adding:  # the same photo twice in one album is normalised once
-            if (known := await self._known(customer, sha256)) is not None:
+            if (known := await self._known(customer, sha256, event)) is not None:
                 return known
             made = await self._normalise(data)
             photo = Photo(sha256=sha256, media_type="image/jpeg", width=made.width, height=made.height)
-            await self._db.write(lambda connection: own(connection, customer, photo, None))
+            await self._db.write(lambda connection: own(connection, customer, photo, None, event=event))
             await asyncio.to_thread(_write, path_of(self._folder, sha256), made.jpeg)
-            await self._db.write(lambda connection: own(connection, customer, photo, len(made.jpeg)))
+            try:
+                await self._db.write(lambda connection: own(connection, customer, photo, len(made.jpeg), event=event))
+            except CustomerErased:
+                # Between the row and the file: whoever erased him may have looked before the file was there.
+                if not await self._db.read(lambda connection: _kept(connection, sha256)):
+                    await self.remove([sha256])
+                raise
             return photo
 
     def read(self, sha256: str) -> bytes:
@@ -92,9 +99,9 @@ class PhotoFiles:
         """Finishes erasures that a crash cut off between the rows and the files; once, at start."""
         await self.remove(await self._db.read(_gone))
 
-    async def _known(self, customer: Customer, sha256: str) -> Photo | None:
+    async def _known(self, customer: Customer, sha256: str, event: str | None) -> Photo | None:
         """A photo that is here already, from now on this customer's too."""
-        photo = await self._db.write(lambda connection: _share(connection, customer, sha256))
+        photo = await self._db.write(lambda connection: _share(connection, customer, sha256, event))
         return photo if photo is not None and path_of(self._folder, sha256).exists() else None
 
 
@@ -105,15 +112,19 @@ async def erase(store: Store, files: PhotoFiles, customer: Customer) -> Erased:
     return erased
 
 
-def _share(connection: Connection, customer: Customer, sha256: str) -> Photo | None:
+def _share(connection: Connection, customer: Customer, sha256: str, event: str | None) -> Photo | None:
     """The photo that arrived under this hash, if its file was written: this customer sent it too."""
     query = sa.select(photos).where(photos.c.sha256 == sha256, photos.c.bytes.is_not(None))
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
     photo = as_photo(row)
-    own(connection, customer, photo, row.bytes)
+    own(connection, customer, photo, row.bytes, event=event)
     return photo
+
+
+def _kept(connection: Connection, sha256: str) -> bool:
+    return connection.execute(sa.select(photos.c.sha256).where(photos.c.sha256 == sha256)).first() is not None
 
 
 def _gone(connection: Connection) -> list[str]:

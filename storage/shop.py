@@ -19,6 +19,10 @@ from storage.columns import now
 from storage.dialects import insert
 from storage.tables import faq, order_bindings, order_lines, orders, policy, products, shops, variants
 
+_NUMBERED = sa.select(orders).where(orders.c.shop == sa.bindparam("shop"), orders.c.joined == sa.bindparam("joined"))
+#: Stands for the phone tail of an order that does not exist: as long as any, and never one.
+_NOBODY = "????"
+
 
 def version(connection: Connection, shop: str) -> str | None:
     found: str | None = connection.execute(sa.select(shops.c.version).where(shops.c.shop == shop)).scalar_one_or_none()
@@ -155,24 +159,33 @@ def orders_of(connection: Connection, shop: str, customer: Customer) -> list[Ord
     return [] if customer_id is None else bound_orders(connection, shop, customer_id)
 
 
-def bind(connection: Connection, shop: str, customer: Customer, number: str, phone_tail: str) -> Order | None:
-    """Binds an order to a customer who knows its number and the phone's last four digits; the only way to an order.
+def proven(connection: Connection, shop: str, number: str, phone_tail: str) -> Order | None:
+    """The order of somebody who knows its number and the phone's last four digits; the only way to an order.
 
     An order that does not exist and a wrong phone number take the same time and say the same nothing.
     """
-    # Written with or without hyphens, in any letters: it is the same number. A shop's folder holds none of them twice.
-    spelled = sa.func.upper(sa.func.replace(orders.c.number, "-", ""))
-    query = sa.select(orders).where(orders.c.shop == shop, spelled == number.replace("-", "").upper())
-    row = connection.execute(query).first()
-    expected = "" if row is None else row.phone_tail
+    row = connection.execute(_NUMBERED, {"shop": shop, "joined": joined(number)}).first()
+    expected = _NOBODY if row is None else row.phone_tail
     same = hmac.compare_digest(expected.encode(), phone_tail.encode("utf-8", "replace"))
-    if row is None or not expected or not same:
-        return None
+    return None if row is None or not expected or not same else _order(connection, row)
+
+
+def bind(connection: Connection, shop: str, customer: Customer, number: str) -> None:
+    """Binds an order that was proven to a customer. Raises :class:`~bot.errors.Erased` when he is not there."""
+    customer_id = customers.find(connection, customer)
+    if customer_id is None:
+        raise customers.erased(f"a customer of {customer.channel}")
     connection.execute(
         insert(connection, order_bindings, keys=("customer_id", "shop", "number")),
-        {"customer_id": customers.keep(connection, customer), "shop": shop, "number": row.number, "at": now()},
+        {"customer_id": customer_id, "shop": shop, "number": number, "at": now()},
     )
-    return _order(connection, row)
+
+
+def joined(number: str) -> str:
+    """The spelling in which numbers are compared: written with or without hyphens and blanks, in any letters, it is
+    the same number. A shop's folder holds none of them twice.
+    """
+    return number.replace("-", "").replace(" ", "").upper()
 
 
 def _fill(connection: Connection, table: sa.Table, shop: str, rows: Iterable[dict[str, Any]]) -> None:
@@ -198,6 +211,7 @@ def _product_row(position: int, product: Product) -> dict[str, Any]:
 def _order_row(order: Order) -> dict[str, Any]:
     return {
         "number": order.number,
+        "joined": joined(order.number),
         "phone_tail": order.phone_tail,
         "status": order.status,
         "at": order.at,

@@ -1,4 +1,4 @@
-"""The store: every method of :class:`bot.ports.Store` as one transaction on one database."""
+"""The store: :class:`bot.ports.Store` on one database; whatever changes something is one transaction."""
 
 from __future__ import annotations
 
@@ -164,4 +164,8 @@ class SqlStore:
         return await self.database.read(lambda connection: shops.orders_of(connection, shop, customer))
 
     async def bind(self, shop: str, customer: Customer, number: str, phone_tail: str) -> Order | None:
-        return await self.database.write(lambda connection: shops.bind(connection, shop, customer, number, phone_tail))
+        # Looked up beside the writer: what is asked in vain must hold nobody up.
+        order = await self.database.read(lambda connection: shops.proven(connection, shop, number, phone_tail))
+        if order is not None:
+            await self.database.write(lambda connection: shops.bind(connection, shop, customer, order.number))
+        return order

@@ -271,11 +271,14 @@ orders = Table(
     metadata,
     Column("shop", Words, primary_key=True),
     Column("number", Words, primary_key=True),
+    #: The number as customers' spellings of it are compared: see ``shop.joined``.
+    Column("joined", Words, nullable=False),
     Column("phone_tail", Words, nullable=False),
     Column("status", Words, nullable=False),
     Column("at", Instant, nullable=False),
     Column("carrier", Words, nullable=False),
     Column("tracking", Words, nullable=False),
+    Index("ix_orders_shop_joined", "shop", "joined"),
 )
 
 order_lines = Table(

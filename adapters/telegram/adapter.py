@@ -183,6 +183,13 @@ class TelegramAdapter:
         except BotError as error:
             _log.debug("a preview was not shown to %s: %s", customer, type(error).__name__)
 
+    async def over(self, customer: Customer) -> None:
+        """The draft vanishes by itself, like «typing»; it is only not shown again."""
+        try:
+            self._drafts.end(chat(customer, ""))
+        except BotError as error:
+            _log.debug("a draft to %s was not ended: %s", customer, type(error).__name__)
+
     async def _show(self, to: int, draft: int, text: str) -> None:
         async with self._connected() as api:
             await api.draft(to, draft, text)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.errors import SendError
-from bot.model import Choice, Offer, Reply
+from bot.model import Choice, Offer, Reply, money
 
 from .text import CAPTION, split
 
@@ -71,4 +71,4 @@ def parts(reply: Reply, photos: Sequence[bytes], pictures: Mapping[str, bytes]) 
 
 
 def _line(offer: Offer) -> str:
-    return f"{offer.name} ¥{offer.price.normalize():f}"
+    return f"{offer.name} ¥{money(offer.price)}"

@@ -49,8 +49,9 @@ class WebAdapter:
     ) -> None:
         """``origins``: the addresses that the page may be opened under, as browsers send them («http://127.0.0.1:7860»).
 
-        ``on_stop`` ends the answer on its way, ``on_typing`` hears of photos whose words are still being typed; it may
-        take its time and is cancelled when other photos take their place.
+        ``on_stop`` ends the answer on its way and returns once what there is of it is committed. ``on_typing`` hears of
+        photos whose words are still being typed; it may take its time and is cancelled when other photos take their
+        place.
 
         ``most_photos`` may go with one message; after ``notice_after_s`` seconds without a first word the page says by
         itself that it takes a while; ``preparing`` tells whether what is said now waits for the model to be loaded.
@@ -124,6 +125,9 @@ class WebAdapter:
     async def notice(self, customer: Customer, route: str, text: str, until: datetime, ahead: int) -> None:
         seconds = (until - datetime.now(UTC)).total_seconds()
         self._audience.notice(customer, text, seconds=seconds, ahead=ahead)
+
+    async def over(self, customer: Customer) -> None:
+        self._desk.over(customer)
 
     async def check(self) -> Sequence[Finding]:
         findings = [Finding(ok=True, what=f"page: its address is {', '.join(self._origins)}")]

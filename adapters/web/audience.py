@@ -80,23 +80,27 @@ class Audience:
     # ------------------------------------------------------------------------------ the answer on its way
 
     def thinking(self, customer: Customer) -> None:
-        live = self._begun(customer)
+        """An answer is begun, or still on its way. Whatever is shown of one comes after this."""
+        live = self._live.get(customer) or Live(began=self._clock())
         self._keep(customer, live)
         self.show(customer, self._thinking(live))
 
     def preview(self, customer: Customer, text: str) -> None:
-        live = replace(self._begun(customer), preview=text, notice="")
-        self._keep(customer, live)
+        if (begun := self._live.get(customer)) is None:
+            return  # a late word of an answer that is over already
+        self._keep(customer, replace(begun, preview=text, notice=""))
         self.show(customer, {"type": "preview", "text": text})
 
     def notice(self, customer: Customer, text: str, *, seconds: float, ahead: int) -> None:
+        if (begun := self._live.get(customer)) is None:
+            return
         now = self._clock()
-        live = replace(self._begun(customer), notice=text, since=now, until=now + max(seconds, 0.0), ahead=ahead)
+        live = replace(begun, notice=text, since=now, until=now + max(seconds, 0.0), ahead=ahead)
         self._keep(customer, live)
         self.show(customer, self._notice(live))
 
     def over(self, customer: Customer) -> None:
-        """Nothing is on its way any more."""
+        """Nothing is on its way any more; what still comes of it is shown to nobody."""
         self._live.pop(customer, None)
 
     def live(self, customer: Customer) -> list[dict[str, Any]]:
@@ -110,9 +114,6 @@ class Audience:
         if live.preview:
             frames.append({"type": "preview", "text": live.preview})
         return frames
-
-    def _begun(self, customer: Customer) -> Live:
-        return self._live.get(customer) or Live(began=self._clock())
 
     def _keep(self, customer: Customer, live: Live) -> None:
         self._live[customer] = live

@@ -222,7 +222,14 @@ class Desk:
         await self.push(customer)
         self._audience.show(customer, {"type": "stopped"})
 
+    def over(self, customer: Customer) -> None:
+        """The answer on its way ends without a reply: there is no row to show."""
+        self._audience.over(customer)
+        self._audience.show(customer, {"type": "stopped"})
+
     async def new(self, customer: Customer, language: Language) -> None:
+        # The answer on its way belongs to the conversation that it was asked in, and is committed there.
+        await self._on_stop(customer)
         await self._store.begin(customer, language=language)
         self._audience.over(customer)
         frame, newest = await self.snapshot(customer, language)

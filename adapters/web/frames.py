@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
-from bot.model import Choice, Language, Offer, Photo, Trace
+from bot.model import Choice, Language, Offer, Photo, Trace, money
 from bot.ports import Said
 
 from .shop import picture_url
@@ -127,7 +127,7 @@ def offer(value: Offer) -> dict[str, Any]:
     return {
         "product": value.product,
         "name": value.name,
-        "price": f"{value.price:f}",
+        "price": money(value.price),
         "stock": value.stock,
         "picture": picture_url(value.picture),
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import traceback
+from pathlib import Path
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -57,7 +59,12 @@ class Link:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        for defect in outcomes:
+            if isinstance(defect, Exception):
+                # A defect of ours: the owner is told where, never what was said; the page comes back by itself.
+                log.error("the line of customer %s ended by a defect, %s", self.customer.id, _where(defect))
+                self.end(BROKEN, "broken")
         if self._end.done():
             await close(self._socket, *self._end.result())
 
@@ -118,7 +125,13 @@ async def read(socket: WebSocket) -> object:
 
 
 async def write(socket: WebSocket, frame: dict[str, Any]) -> None:
-    await socket.send_text(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
+    """Raises ``WebSocketDisconnect`` when nobody is there any more."""
+    text = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+    try:
+        await socket.send_text(text)
+    except RuntimeError as exc:
+        # The server hung up in this very moment: on its way out, or because nobody answered its pings.
+        raise WebSocketDisconnect(1006) from exc
 
 
 async def close(socket: WebSocket, code: int, reason: str) -> None:
@@ -127,3 +140,10 @@ async def close(socket: WebSocket, code: int, reason: str) -> None:
         await socket.close(code, reason)
     except (RuntimeError, WebSocketDisconnect):
         return  # it is gone already, or hung up in this very moment
+
+
+def _where(defect: Exception) -> str:
+    """Its kind and the lines that it came through. Its own words may be the customer's, so they are left out."""
+    trail = traceback.extract_tb(defect.__traceback__)
+    lines = " < ".join(f"{Path(line.filename).name}:{line.lineno} {line.name}" for line in reversed(trail))
+    return f"{type(defect).__name__} at {lines}"

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bot.errors import ConfigError
-from bot.model import Language, Product
+from bot.model import Language, Product, money
 
 #: The folder of a shop's pictures, inside its knowledge folder, and the address that they are served under.
 PICTURES = "pictures"
@@ -98,7 +98,7 @@ def shelf(products: Sequence[Product]) -> list[dict[str, Any]]:
             {
                 "name": variant.colour + product.name,
                 "about": product.about,
-                "price": f"{variant.price:f}",
+                "price": money(variant.price),
                 "stock": variant.stock,
                 "picture": picture_url(variant.picture),
             }

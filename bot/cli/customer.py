@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +16,7 @@ import typer
 from bot.cli import app
 from bot.cli.common import document, load
 from bot.config import Config
-from bot.errors import BotError
+from bot.errors import BotError, StorageError
 from bot.model import Customer
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 customer = typer.Typer(help="A customer's data: who there is, handing it out, erasing it.", no_args_is_help=True)
 app.add_typer(customer, name="customer")
+
+#: Seconds that a running bot has to let go of somebody; its model may be busy with an answer.
+_FORGET_S = 30.0
 
 Id = Annotated[
     str,
@@ -84,8 +88,10 @@ def export(
     if out.exists():
         raise BotError(f"{out}: exists already; name another with --out, an export is never written over")
     config, root = load(context)
-    count = asyncio.run(_export(config, root, id_, out))
+    count, lost = asyncio.run(_export(config, root, id_, out))
     typer.echo(f"{out}: {count} photos and customer.json")
+    if lost:
+        typer.echo(f"{len(lost)} photos are not in it, because their files were lost: {', '.join(lost)}", err=True)
 
 
 @customer.command()
@@ -97,7 +103,9 @@ def erase(
     found = asyncio.run(_find(config, root, id_))
     if not yes:
         typer.confirm(f"Erase everything of {found}? It cannot be undone", abort=True)
-    photos = asyncio.run(_erase(config, root, found))
+    photos, remains = asyncio.run(_erase(config, root, found))
+    if remains:
+        typer.echo(remains, err=True)
     typer.echo(
         f"erased; {photos} photos removed. Backups made before still hold this customer: delete them when you no "
         "longer need them; «db restore» erases him again"
@@ -135,7 +143,8 @@ def one(customers: Sequence[Customer], text: str) -> Customer:
     )
 
 
-async def _export(config: Config, root: Path, id_: str, out: Path) -> int:
+async def _export(config: Config, root: Path, id_: str, out: Path) -> tuple[int, list[str]]:
+    """How many photos were handed out, and the hashes of those whose files were lost."""
     from bot.app import kept
     from bot.place import Place
 
@@ -145,31 +154,70 @@ async def _export(config: Config, root: Path, id_: str, out: Path) -> int:
         if not held:
             # He was erased between the two looks.
             raise BotError(f"nothing is held of {who} any more")
-        # A photo whose file was lost is in the list without its size; what is left is handed out all the same.
+        # A photo without its size was cut off before its file was written.
         hashes = [photo["sha256"] for photo in held["photos"] if photo["bytes"] is not None]
+        return _pack(out, held, hashes, photos.read)
+
+
+def _pack(
+    out: Path, held: dict[str, Any], hashes: Sequence[str], read: Callable[[str], bytes]
+) -> tuple[int, list[str]]:
+    """The whole .zip, for its owner's eyes, or none. What is lost is listed in it; the rest is handed out."""
+    part = out.with_name(f"{out.name}.part")
+    lost: list[str] = []
+    try:
+        part.unlink(missing_ok=True)
         try:
-            with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-                archive.writestr("customer.json", json.dumps(held, ensure_ascii=False, indent=2))
+            with (
+                os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
+                zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+            ):
                 for sha256 in hashes:
-                    archive.writestr(f"photos/{sha256}.jpg", photos.read(sha256))
-        except OSError as exc:
-            raise BotError(f"{out}: cannot be written ({exc.strerror})") from exc
-        return len(hashes)
+                    try:
+                        jpeg = read(sha256)
+                    except StorageError:
+                        lost.append(sha256)
+                        continue
+                    archive.writestr(f"photos/{sha256}.jpg", jpeg)
+                listed = held | {"photos_lost": lost}
+                archive.writestr("customer.json", json.dumps(listed, ensure_ascii=False, indent=2))
+            part.replace(out)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as exc:
+        raise BotError(f"{out}: cannot be written ({exc.strerror})") from exc
+    return len(hashes) - len(lost), lost
 
 
-async def _erase(config: Config, root: Path, who: Customer) -> int:
+async def _erase(config: Config, root: Path, who: Customer) -> tuple[int, str]:
+    """How many photos were removed, and what is still to happen."""
     from bot.app import kept
     from bot.place import Place, door_of
     from storage.photos import erase as erase_all
 
     async with kept(config, Place.of(config, root)) as (store, photos):
         erased = await erase_all(store, photos, who)
-    if (door := door_of(Place.of(config, root))) is not None:
-        # The running bot's model lets go of him too; one that does not run does so when it starts.
-        import httpx
+    # The running bot's model lets go of him too; one that does not run does so when it starts.
+    door = door_of(Place.of(config, root))
+    return len(erased.photos), "" if door is None else await _forget(door)
 
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-            await client.post(
+
+async def _forget(door: Mapping[str, str | int]) -> str:
+    """Has the running bot's model let go of what was erased; returns what is still to happen, if anything."""
+    import httpx
+
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=_FORGET_S) as client:
+            response = await client.post(
                 f"http://127.0.0.1:{door['port']}/ask/forget", headers={"Authorization": f"Bearer {door['token']}"}
             )
-    return len(erased.photos)
+    except httpx.HTTPError as exc:
+        why = type(exc).__name__
+    else:
+        if response.is_success:
+            return ""
+        why = f"status {response.status_code}"
+    return (
+        f"the running bot did not say that its model let go of this customer ({why}); it forgets at its next start: "
+        "restart it"
+    )

@@ -137,10 +137,11 @@ def _texts(shop: Shop, root: Path, table: str) -> Iterator[Finding]:
     """The shop's own persona and prompt, where it has them."""
     from bot import config as configuration
     from bot.app import texts
+    from bot.prompt import PERSONA_VARIABLES, VARIABLES
 
-    for path in texts(shop, root, "full"):
+    for path, variables in zip(texts(shop, root, "full"), (VARIABLES, PERSONA_VARIABLES), strict=True):
         try:
-            configuration.template(path)
+            configuration.template(path, variables)
         except ConfigError as exc:
             fix = "mend the file" if path.exists() else f"put the file there, or mend persona under [{table}]"
             yield Finding(ok=False, what=str(exc), fix=fix)

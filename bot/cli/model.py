@@ -159,7 +159,7 @@ async def _try(config: Config, root: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         async with opened(config, Place.of(config, root).aside(Path(folder))) as house, AsyncExitStack() as stack:
             await house.think(stack)
-            conversation = await house.store.conversation(nobody, language="zh")
+            conversation = await house.store.begin(nobody, language="zh")
             answered = await house.dialogue(nobody).answer(
                 conversation, ["你好，你们卖什么？"], language="zh", show=unseen, tell=unseen
             )

@@ -23,6 +23,8 @@ from inference.llama.writer import Writer
 
 #: Cells beyond an answer's tokens: what the form forces at its end.
 MARGIN = 64
+#: Cells of a short question with the head of its conversation and a few facts.
+QUESTION = 160
 
 
 class Start(Enum):
@@ -119,11 +121,20 @@ class Admission:
             sequence.extend(part.piece, part.tokens, photo, part.grid)
 
     def _prepare(self, job: Job, reserved: int) -> Start:
-        """A shop's prompt, unless it is there; then only the photos are left."""
+        """A shop's prompt, unless it is there; then only the photos are left. Raises :class:`TooLong` when the prompt
+        leaves no room for a question and its answer.
+        """
         shared = self._shared(job.prompt.shared)
         if shared is None or shared.sequences:
             return Start.NO_ROOM if shared is not None and shared.busy else Start.BEGUN
         opening = self._parts(job.prompt.shared, None)
+        needed = _cells(opening) + QUESTION + self._settings.max_tokens + MARGIN
+        if needed > self.share:
+            raise TooLong(
+                f"a prompt of {_cells(opening)} tokens with a question and its answer takes {needed}, and a "
+                f"conversation has {self.share}: shorten the prompt, make inference.n_ctx larger or inference.parallel "
+                "smaller"
+            )
         if not self.memory.room(cells=_cells(opening), slots=1, reserved=reserved):
             return Start.NO_ROOM
         self._open(job, shared, opening)

@@ -6,8 +6,8 @@ chat templates of Qwen2.5-VL and Qwen3-VL.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 from bot.model import Photo
 from bot.ports import Message
@@ -16,6 +16,9 @@ VISION_START, VISION_END = "<|vision_start|>", "<|vision_end|>"
 IM_START, IM_END = "<|im_start|>", "<|im_end|>"
 #: The one text that marks a GGUF as speaking ChatML.
 MARKER = IM_START
+#: Stands for a photo of an earlier message that cannot be read any more; in the words of both languages, since the
+#: engine knows none.
+LOST = "（照片已不在 photo gone）"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,15 @@ def closing(message: Message) -> Iterator[Piece]:
     if message.facts:
         yield Words(("\n" if message.body else "") + message.facts)
     yield Control(f"{IM_END}\n")
+
+
+def without(messages: tuple[Message, ...], lost: Collection[str]) -> tuple[Message, ...]:
+    """The messages with :data:`LOST` where an earlier one shows a photo of these hashes; the newest stays as it is."""
+
+    def left(part: str | Photo) -> str | Photo:
+        return LOST if isinstance(part, Photo) and part.sha256 in lost else part
+
+    return (*(replace(m, body=tuple(map(left, m.body))) for m in messages[:-1]), messages[-1])
 
 
 def pieces(messages: tuple[Message, ...]) -> Iterator[Piece]:

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 
-from bot.errors import EngineBusy, EngineError
+from bot.errors import BotError, EngineBusy, EngineError
 from bot.model import Photo
 from bot.ports import Chunk, EngineInfo, Estimate, Message, Request
 from inference.llama import chat
@@ -53,42 +54,57 @@ class LlamaEngine:
         self._worker.stop()
         await asyncio.wait([asyncio.wrap_future(self._worker.stopped)], timeout=_PATIENCE)
 
+    def ready(self) -> str | None:
+        return self._worker.trouble
+
     async def answer(self, request: Request) -> AsyncGenerator[Chunk, None]:
-        if len(self._runner.scheduler.waiting) >= self._settings.waiting:
+        if sum(job.request is not None for job in list(self._runner.scheduler.waiting)) >= self._settings.waiting:
             raise EngineBusy(f"{self._settings.waiting} requests are waiting already")
         job, events = self._job(Prompt.of(request.messages), request=request, priority=request.priority)
-        self._worker.do(lambda runner: runner.add(job))
+        self._worker.do(lambda runner: runner.add(job), job.post)
         try:
             while True:
                 event = await events.get()
-                if isinstance(event, EngineError):
+                if isinstance(event, BotError):
                     raise event
                 assert event is not None, "only a preparation ends without a chunk"
                 yield event
                 if event.done:
                     return
         finally:
-            with contextlib.suppress(EngineError):
-                self._worker.do(lambda runner: runner.cancel(job))
+            self._cancel(job)
 
     async def warm(self, system: Message, photos: Sequence[Photo] = ()) -> None:
         shared = (*chat.opening(system), *chat.closing(system))
         prompt = Prompt(shared=shared, trunk=(), tail=())
         job, events = self._job(prompt, photos=deque(photos), priority=1)
-        self._worker.do(lambda runner: runner.add(job))
-        if isinstance(event := await events.get(), EngineError):
-            raise event
+        self._worker.do(lambda runner: runner.add(job), job.post)
+        try:
+            if isinstance(event := await events.get(), BotError):
+                raise event
+        finally:
+            self._cancel(job)
+
+    def _cancel(self, job: Job) -> None:
+        with contextlib.suppress(EngineError):
+            self._worker.do(lambda runner: runner.cancel(job))
 
     async def forget(self, conversations: Sequence[str], photos: Sequence[str]) -> None:
-        loop = asyncio.get_running_loop()
-        done = asyncio.Event()
+        done: Future[None] = Future()
+        # Whoever gives up waiting does not take the erasure back.
+        done.set_running_or_notify_cancel()
 
         def forget(runner: Runner) -> None:
             runner.forget(conversations, photos)
-            loop.call_soon_threadsafe(done.set)
+            done.set_result(None)
 
-        self._worker.do(forget)
-        await done.wait()
+        try:
+            self._worker.do(forget, done.set_exception)
+            await asyncio.wrap_future(done)
+        except EngineError:
+            if not self._worker.ended:
+                raise
+            # A thread that is gone has let go of everything.
 
     def estimate(self, request: Request) -> Estimate:
         """Reads what the model's thread last left: a value that is a step old makes it a little off, no more."""
@@ -97,7 +113,8 @@ class LlamaEngine:
         waiting = [job for job in list(scheduler.waiting) if job.key != request.conversation]
         before = [*running, *(job for job in waiting if job.priority <= request.priority)]
         ahead = sum(job.request is not None for job in before)
-        works = [*map(self._left, before), self._fresh(Prompt.of(request.messages), request.conversation)]
+        prompt = Prompt.of(chat.without(request.messages, self._runner.lost))
+        works = [*map(self._left, before), self._fresh(prompt, request.conversation)]
         # What the form forces at the beginning rides along with the prompt.
         form = Grammar(request.schema)
         works.append(Work(prompt=(rates.tokens(len(form.forced(form.start)[0])),)))

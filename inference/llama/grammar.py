@@ -7,8 +7,8 @@ only after a no (llama.cpp's own sampler, put first in the chain, looks at all 1
 
 A state is a set of threads, a thread a linked list of what is still to come. Compact JSON, no spaces; properties in the
 schema's order, all required. Understood: ``object``, ``array`` (``items``, ``maxItems``), ``string`` (``maxLength``),
-``null``, ``enum``, ``anyOf``. Strings are valid UTF-8 and know the escapes ``\\"``, ``\\\\`` and ``\\n`` only, so that
-parsing and dumping an answer gives the same bytes.
+``null``, ``enum`` (all strings, or none), ``anyOf``. Strings are valid UTF-8 and know the escapes ``\\"``, ``\\\\`` and
+``\\n`` only, so that parsing and dumping an answer gives the same bytes.
 """
 
 from __future__ import annotations
@@ -82,15 +82,9 @@ def _compact(value: Any) -> bytes:
 
 def _compile(schema: dict[str, Any]) -> tuple[_Node, ...]:
     if "enum" in schema:
-        return (
-            (_Choice(tuple((_compact(v).strip(b'"'),) for v in schema["enum"])),)
-            if not _quoted(schema)
-            else (
-                b'"',
-                _Choice(tuple((_compact(v)[1:-1],) for v in schema["enum"])),
-                b'"',
-            )
-        )
+        if _quoted(schema):
+            return (b'"', _Choice(tuple((_compact(v)[1:-1],) for v in schema["enum"])), b'"')
+        return (_Choice(tuple((_compact(v),) for v in schema["enum"])),)
     if "anyOf" in schema:
         return (_Choice(tuple(_compile(option) for option in schema["anyOf"])),)
     kind = schema["type"]
@@ -113,7 +107,11 @@ def _compile(schema: dict[str, Any]) -> tuple[_Node, ...]:
 
 
 def _quoted(schema: dict[str, Any]) -> bool:
-    return all(isinstance(v, str) for v in schema["enum"])
+    """Whether an enum's values are strings: their quotes are then forced. Raises :class:`ValueError` on a mixture."""
+    kinds = {isinstance(v, str) for v in schema["enum"]}
+    if len(kinds) != 1:
+        raise ValueError("an enum of strings and other values, or of none, is not understood")
+    return kinds.pop()
 
 
 def _push(nodes: tuple[_Node, ...], rest: _Thread) -> _Thread:

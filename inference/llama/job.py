@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bot.errors import EngineError
+from bot.errors import BotError
 from bot.model import Photo, Timings, Tokens
 from bot.ports import Chunk, Message, Request
 from inference.llama import chat
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from inference.llama.writer import Writer
 
 #: What reaches the one who asked: chunks, ``None`` when a preparation is done, or what went wrong.
-Event = Chunk | EngineError | None
+Event = Chunk | BotError | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +66,13 @@ class Leg:
 
 def sort_of(messages: tuple[Message, ...]) -> Sort:
     newest = messages[-1]
-    if any(isinstance(part, Photo) for part in newest.body):
+    if _shown(newest):
         return "photo"
     return "words" if newest.body else "facts"
+
+
+def _shown(message: Message) -> tuple[Photo, ...]:
+    return tuple(part for part in message.body if isinstance(part, Photo))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,11 @@ class Job:
         return self.request.conversation if self.request else None
 
     @property
+    def yields(self) -> bool:
+        """Whether it only looks at photos for a question that nobody asked yet: an answer takes its place."""
+        return self.request is None and self.seat is None
+
+    @property
     def sequence(self) -> Sequence:
         assert self.seat is not None, "a job that computes has its seat"
         return self.seat.sequence
@@ -144,11 +153,23 @@ class Job:
         self.spent += cells
 
     @property
-    def photo_hashes(self) -> frozenset[str]:
+    def given(self) -> tuple[Photo, ...]:
         """All photos that it was given."""
         messages = self.request.messages if self.request else ()
-        parts = (part for message in messages for part in message.body)
-        return frozenset(photo.sha256 for photo in (*parts, *self.photos) if isinstance(photo, Photo))
+        return (*(photo for message in messages for photo in _shown(message)), *self.photos)
+
+    @property
+    def photo_hashes(self) -> frozenset[str]:
+        return frozenset(photo.sha256 for photo in self.given)
+
+    def asks_about(self, photo: Photo) -> bool:
+        """Whether the photo is of the question itself, or is all that there is to do; an earlier one can be missed."""
+        return self.request is None or photo.sha256 in {shown.sha256 for shown in _shown(self.request.messages[-1])}
+
+    def anew(self, prompt: Prompt) -> None:
+        """Back to where it was before it began, with another prompt."""
+        self.prompt, self.writer, self.rows = prompt, None, None
+        self.promised = self.spent = self.prompt_tokens = self.reused = 0
 
     @property
     def unspent(self) -> int:

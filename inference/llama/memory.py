@@ -162,6 +162,11 @@ class Memory:
             if place := self._places.get(key):
                 self.clear(place)
 
+    def close(self) -> None:
+        """Lets go of all that is kept beside the context, which is freed next."""
+        self._places.clear()
+        self._parking.clear()
+
     def _showing(self, photos: frozenset[str]) -> Iterator[str]:
         def shown(sequence: Sequence) -> bool:
             return any(isinstance(piece, Image) and piece.photo.sha256 in photos for piece in sequence.pieces)

@@ -39,5 +39,8 @@ class Parking:
     def take(self, key: str) -> Parked | None:
         return self._parked.pop(key, None)
 
+    def clear(self) -> None:
+        self._parked.clear()
+
     def items(self) -> list[tuple[str, Parked]]:
         return list(self._parked.items())

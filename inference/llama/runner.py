@@ -6,19 +6,23 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as Listed
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
-from bot.errors import BotError, EngineError
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.errors import BotError, EngineError, Erased
 from bot.model import Photo
 from bot.ports import Chunk
 from inference import gguf
 from inference.llama import chat, probe
 from inference.llama.admission import Admission, Start
 from inference.llama.context import BATCH, Context, Floats, Model, Slice
-from inference.llama.job import Job, sort_of
+from inference.llama.job import Job, Prompt, sort_of
 from inference.llama.memory import Memory
 from inference.llama.rates import Curve, RatesFile
 from inference.llama.scheduler import Scheduler, Step
+from inference.llama.sequence import Grid
 from inference.llama.settings import Settings
 from inference.llama.statefile import StateFiles, identity
 from inference.llama.vision import Album, Projector, grid, pixels
@@ -27,6 +31,10 @@ log = logging.getLogger(__name__)
 
 #: Tokens of a prompt, or rows of a photo, that may come between two words of someone else's answer.
 SLICE = 128
+
+
+class _Unreadable(EngineError):
+    """A photo is not in the store any more, or cannot be decoded."""
 
 
 class Runner:
@@ -56,25 +64,46 @@ class Runner:
         self.scheduler: Scheduler[Job] = Scheduler(
             parallel=s.parallel, batch=BATCH, slice_=SLICE, mixes=not model.recurrent
         )
+        #: Photos of earlier messages that could not be read; a value that is replaced, for the event loop reads it.
+        self.lost: frozenset[str] = frozenset()
+        #: Conversations that were erased; their keys never come again for anyone else.
+        self._forgotten: set[str] = set()
         #: Steps in a row that took far longer than usual.
         self._slow = 0
 
-    def close(self) -> None:
+    def close(self, why: str = "the engine was stopped") -> None:
         """Tells all who wait, and frees everything."""
         for job in self._jobs():
-            job.post(EngineError("the engine was stopped"))
+            job.post(EngineError(why))
+        self.album.clear()
+        self.memory.close()
         self._file.save(self.rates)
         self._opened.close()
 
     # --- what others ask for
 
     def add(self, job: Job) -> None:
-        if job.key is not None:
+        if job.request is None:
+            self._make_way()
+        elif job.request.conversation in self._forgotten:
+            job.post(Erased("the customer was erased: nothing of this conversation is answered any more"))
+            return
+        else:
             for other in self._jobs():
                 if other.key == job.key:
                     other.post(EngineError("a newer message of the same customer took this answer's place"))
                     self.cancel(other)
+            if self.lost:
+                self._look_again(job)
+                job.prompt = Prompt.of(chat.without(job.request.messages, self.lost))
         self.scheduler.add(job)
+
+    def _make_way(self) -> None:
+        """Gives up the oldest photos that wait to be looked at when there are too many: it was a favour."""
+        looks = [job for job in self.scheduler.waiting if job.request is None and job.photos]
+        for job in looks[: max(0, len(looks) + 1 - self._settings.looks)]:
+            self.cancel(job)
+            job.post(None)
 
     def cancel(self, job: Job) -> None:
         """Gives back at once what a job took: an answer begun is dropped, a prompt stays as far as it came."""
@@ -98,9 +127,14 @@ class Runner:
         """Drops all that is held of conversations and photos; an answer that is being made for them ends."""
         keys, hashes = frozenset(conversations), frozenset(photos)
         for job in self._jobs():
-            if job.key in keys or hashes & job.photo_hashes:
-                job.post(EngineError("the customer's data was erased while this answer was made"))
+            if job.key in keys:
+                job.post(Erased("the customer was erased while this answer was made"))
                 self.cancel(job)
+            elif hashes & job.photo_hashes:
+                job.post(EngineError("a photo was erased while it was looked at"))
+                self.cancel(job)
+        self._forgotten |= keys
+        self.lost -= hashes
         self.memory.forget(keys, hashes)
         for sha256 in hashes:
             self.album.forget(sha256)
@@ -152,7 +186,7 @@ class Runner:
                 pass
             if start is Start.NO_ROOM:
                 return False
-            job.began = time.monotonic()
+            job.began = job.began or time.monotonic()
             self._follow(job)
         return True
 
@@ -170,7 +204,13 @@ class Runner:
         started = time.monotonic()
         rows = self.album.get(photo.sha256)
         if rows is None:
-            rows = self._rows(photo)
+            try:
+                rows = self._rows(photo)
+            except _Unreadable:
+                if job.asks_about(photo):
+                    raise
+                self._miss(job, photo)
+                return
             self._learn(self.rates.encode, len(rows), time.monotonic() - started)
             self.album.put(photo.sha256, rows)
         job.image_s += time.monotonic() - started
@@ -181,13 +221,34 @@ class Runner:
             self._follow(job)
 
     def _rows(self, photo: Photo) -> Floats:
-        s, unit = self._settings, self._projector.unit
-        layout = grid(photo, s.visual_tokens, unit, square=s.square)
+        return self._projector.encode(self._pixels(photo), self._layout(photo))
+
+    def _layout(self, photo: Photo) -> Grid:
+        return grid(photo, self._settings.visual_tokens, self._projector.unit, square=self._settings.square)
+
+    def _pixels(self, photo: Photo) -> NDArray[np.uint8]:
         try:
-            rgb = pixels(self._read_photo(photo.sha256), layout, unit, square=s.square)
-        except (OSError, ValueError) as exc:
-            raise EngineError(f"the photo {photo.sha256[:12]} cannot be read from the store") from exc
-        return self._projector.encode(rgb, layout)
+            jpeg = self._read_photo(photo.sha256)
+            return pixels(jpeg, self._layout(photo), self._projector.unit, square=self._settings.square)
+        except (OSError, ValueError, LookupError, BotError) as exc:
+            raise _Unreadable(f"the photo {photo.sha256[:12]} cannot be read from the store") from exc
+
+    def _miss(self, job: Job, photo: Photo) -> None:
+        """Has a job begin anew with a word in place of an earlier photo: what came after it can still be answered."""
+        assert job.request is not None, "a preparation asks about its photos"
+        log.warning("the photo %s cannot be read; its conversation goes on without it", photo.sha256[:12])
+        self.lost |= {photo.sha256}
+        self.cancel(job)
+        job.anew(Prompt.of(chat.without(job.request.messages, self.lost)))
+        self.scheduler.again(job)
+
+    def _look_again(self, job: Job) -> None:
+        """Photos that were lost and are back, a disk that was away, say, are shown again."""
+        for photo in job.given:
+            if photo.sha256 in self.lost:
+                with suppress(_Unreadable):
+                    self._pixels(photo)
+                    self.lost -= {photo.sha256}
 
     def _show(self, job: Job, cells: int) -> None:
         """Puts rows of a photo into the conversation."""

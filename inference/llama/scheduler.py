@@ -27,10 +27,19 @@ class Job(Protocol):
         ...
 
     @property
+    def yields(self) -> bool:
+        """Whether nobody waits for it: it comes last, and pauses when the others take all places."""
+        ...
+
+    @property
     def need(self) -> Need: ...
 
 
 J = TypeVar("J", bound=Job)
+
+
+def _rank(job: Job) -> tuple[bool, int]:
+    return job.yields, job.priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +65,10 @@ class Scheduler(Generic[J]):
     def add(self, job: J) -> None:
         self.waiting.append(job)
 
+    def again(self, job: J) -> None:
+        """A job that ran begins anew, before all others."""
+        self.waiting.insert(0, job)
+
     def remove(self, job: J) -> None:
         if job in self.waiting:
             self.waiting.remove(job)
@@ -68,8 +81,9 @@ class Scheduler(Generic[J]):
 
         The first that finds no room ends it: a smaller one behind does not overtake, or the big one would never come.
         """
-        for job in sorted(self.waiting, key=lambda job: job.priority):
-            if len(self.running) >= self._parallel or not start(job):
+        for job in sorted(self.waiting, key=_rank):
+            taken = sum(job.yields or not other.yields for other in self.running)
+            if taken >= self._parallel or not start(job):
                 return
             if job in self.waiting:
                 self.waiting.remove(job)
@@ -77,7 +91,7 @@ class Scheduler(Generic[J]):
 
     def step(self) -> Step[J] | None:
         """What to do now; ``None`` when nobody needs anything."""
-        jobs = sorted(self.running, key=lambda job: job.priority)
+        jobs = sorted(self.running, key=_rank)[: self._parallel]
         needs = [(job, job.need) for job in jobs]
         share = self._batch // self._parallel
         writing = tuple((job, min(need.cells, share)) for job, need in needs if need.kind == "answer")

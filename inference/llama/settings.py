@@ -43,8 +43,12 @@ class Settings:
     #: Copies the weights into an order that some processors like better: more memory, a slower start.
     repack: bool = False
     sampling: Sampling = field(default_factory=Sampling)
+    #: Tokens of an answer for which a shop's prompt must leave room.
+    max_tokens: int = 256
     #: Requests that may wait before a further one is refused.
     waiting: int = 64
+    #: Preparations that may wait before the oldest is given up for a newer one.
+    looks: int = 16
     #: Bytes of conversations kept in memory beside the context.
     parked_bytes: int = 512 << 20
     #: Bytes of encoded photos kept in memory.

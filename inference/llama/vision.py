@@ -161,3 +161,6 @@ class Album:
 
     def forget(self, sha256: str) -> None:
         self._rows.pop(sha256, None)
+
+    def clear(self) -> None:
+        self._rows.clear()

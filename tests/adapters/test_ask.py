@@ -14,11 +14,10 @@ from typing import Any, get_args
 import httpx
 import pytest
 
-from adapters import ask
 from adapters.ask import AskAdapter, Question, Unusable
 from bot import address, server
 from bot.cli.ask import _FAULTS, _by_door, _from_files, _show
-from bot.errors import BotError, PhotoFault, StorageError
+from bot.errors import BotError, PhotoFault, StorageError, TryLater
 from bot.model import Action, Customer, Event, Fact, Reply, Timings, Tokens, Trace
 from bot.ports import Mark, Outgoing
 from storage.photos import PhotoFiles
@@ -63,9 +62,13 @@ class Core:
 
     async def finish(self, *events: Event, text: str | None = None) -> list[Outgoing]:
         """Ends a turn, with a reply to its last event or in silence."""
-        conversation = await self.store.conversation(events[-1].customer, language="zh")
-        reply = Reply(customer=events[-1].customer, text=text or "", route=events[-1].route)
-        return await self.store.finish(conversation, events, (), [] if text is None else [(reply, TRACE)])
+        customer = events[-1].customer
+        conversation = await self.store.conversation(customer, language="zh")
+        reply = Reply(customer=customer, text=text or "", route=events[-1].route)
+        outgoing = await self.store.finish(conversation, events, (), [] if text is None else [(reply, TRACE)])
+        if not outgoing:
+            await self.adapter.over(customer)
+        return outgoing
 
     async def send(self, outgoing: Sequence[Outgoing]) -> None:
         for each in outgoing:
@@ -148,21 +151,100 @@ async def test_who_holds_the_conversation_is_what_the_store_says(core: Core, hol
     assert (answer["reply"], answer["source"], answer["holder"], answer["mode"]) == ("", "staff", holder, "answer")
 
 
-async def test_a_reply_that_leaves_late_is_no_silence(core: Core) -> None:
+async def test_a_reply_is_waited_for_until_it_leaves(core: Core) -> None:
     asking = asyncio.create_task(core.adapter.ask(question()))
     outgoing = await core.finish(*await core.asked(), text="在的。")
-    await asyncio.wait({asking}, timeout=4 * ask._LOOK)  # committed, and its sending takes a while
+    await core.store.history(ME)  # committed, and its sending takes a while
+    assert not asking.done()
     await core.send(outgoing)
     assert (await asking)["reply"] == "在的。"
 
 
-async def test_a_turn_that_takes_long_is_waited_for(core: Core) -> None:
+async def test_who_waits_asks_the_store_nothing(store: SqlStore, photos: PhotoFiles) -> None:
+    """Every waiting customer's question would cost the whole house a read, again and again."""
+    reads: list[str] = []
+
+    class Listening(SqlStore):
+        async def events(self, customer: Customer) -> list[Event]:
+            reads.append("events")
+            return await super().events(customer)
+
+        async def outgoing(self) -> list[Outgoing]:
+            reads.append("outgoing")
+            return await super().outgoing()
+
+    async for core in opened(Listening(store.database), photos, answers=True):
+        asking = asyncio.create_task(core.adapter.ask(question()))
+        [event] = await core.asked()
+        await asyncio.wait({asking}, timeout=1)
+        assert reads == []
+        await core.send(await core.finish(event, text="在的。"))
+        assert (await asking)["reply"] == "在的。"
+    assert reads == ["events"]
+
+
+async def test_silence_ends_what_its_turn_had_and_leaves_the_next_question_alone(core: Core) -> None:
+    first = asyncio.create_task(core.adapter.ask(question("一")))
+    [one] = await core.asked()
+    second = asyncio.create_task(core.adapter.ask(question("二")))
+    _, two = await core.asked(2)
+    await core.finish(one)
+    assert (await first)["reply"] == ""
+    assert not second.done()
+    await core.send(await core.finish(two, text="二。"))
+    assert (await second)["reply"] == "二。"
+
+
+async def test_a_question_on_its_way_in_is_not_over_with_the_turn_before_it(core: Core) -> None:
+    gate, accept = asyncio.Event(), core.adapter._accept
+    assert accept is not None
+
+    async def slow(events: Sequence[Event], mark: Mark | None) -> None:
+        await gate.wait()
+        await accept(events, mark)
+
+    core.adapter._accept = slow
     asking = asyncio.create_task(core.adapter.ask(question()))
-    [event] = await core.asked()
-    await asyncio.wait({asking}, timeout=3 * ask._LOOK)
-    assert not asking.done()
-    await core.send(await core.finish(event, text="在的。"))
+    while not core.adapter._waiting:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
+    await core.adapter.over(ME)
+    gate.set()
+    await core.send(await core.finish(*await core.asked(), text="在的。"))
     assert (await asking)["reply"] == "在的。"
+
+
+async def test_a_burst_is_answered_though_who_asked_last_has_gone(core: Core) -> None:
+    first = asyncio.create_task(core.adapter.ask(question("一")))
+    await core.asked()
+    last = asyncio.create_task(core.adapter.ask(question("二")))
+    one, two = await core.asked(2)
+    last.cancel()
+    await asyncio.gather(last, return_exceptions=True)
+    await core.send(await core.finish(one, two, text="一和二。"))
+    async with asyncio.timeout(30):
+        assert (await first)["reply"] == "一和二。"
+
+
+async def test_a_store_that_is_away_when_a_turn_ends_is_an_error_to_who_waits(
+    store: SqlStore, photos: PhotoFiles
+) -> None:
+    class Away(SqlStore):
+        async def events(self, customer: Customer) -> list[Event]:
+            raise StorageError("the disk is gone")
+
+    async for core in opened(Away(store.database), photos, answers=True):
+        asking = asyncio.create_task(core.adapter.ask(question()))
+        other = asyncio.create_task(core.adapter.ask(question(customer="you")))
+        mine, theirs = await core.asked(2)
+        [outgoing] = await core.finish(mine, text="在的。")
+        with pytest.raises(TryLater, match="the disk is gone"):
+            await core.adapter.send(outgoing)
+        assert not asking.done()
+        await core.finish(theirs)
+        with pytest.raises(StorageError, match="the disk is gone"):
+            await other
+        assert not asking.done()
+        asking.cancel()
 
 
 async def test_anothers_reply_on_its_way_does_not_keep_silence_waiting(core: Core) -> None:
@@ -200,6 +282,7 @@ async def test_who_was_erased_while_he_waited_does_not_come_back(core: Core) -> 
     asking = asyncio.create_task(core.adapter.ask(question()))
     await core.asked()
     await core.store.erase(ME)
+    await core.adapter.over(ME)
     assert (await asking)["reply"] == ""
     assert await core.store.export(ME) == {}
 

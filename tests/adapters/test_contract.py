@@ -217,11 +217,13 @@ class Core:
     """Keeps what it is given, when the test lets it, and answers nobody."""
 
     store: SqlStore
+    adapter: Adapter
     taken: list[Event] = field(default_factory=list)
     full: bool = False
     called: asyncio.Event = field(default_factory=asyncio.Event)
     kept: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    turns: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def accept(self, events: Sequence[Event], mark: Mark | None) -> None:
         if not events:
@@ -232,15 +234,22 @@ class Core:
             raise StorageError("the disk is full")
         await self.store.accept(events, mark)
         self.taken += events
+        self.kept.set()
+        self.turns.add(asyncio.create_task(self._end(events)))
+
+    async def _end(self, events: Sequence[Event]) -> None:
+        """Behind the door, as the core does: who was taken in is not answered before he hears of it."""
         for event in events:
             conversation = await self.store.conversation(event.customer, language="zh")
             await self.store.finish(conversation, [event], (), ())
-        self.kept.set()
+            await self.adapter.over(event.customer)
 
 
 @pytest.fixture
-def core(parts: Parts) -> Core:
-    return Core(parts.store)
+async def core(parts: Parts, stand: Stand) -> AsyncIterator[Core]:
+    made = Core(parts.store, stand.adapter)
+    yield made
+    await asyncio.gather(*made.turns, return_exceptions=True)  # some tests take the store away
 
 
 @asynccontextmanager
@@ -392,6 +401,7 @@ async def test_signs_of_life_never_raise(stand: Stand, core: Core, platform: str
             await stand.adapter.thinking(to, route)
             await stand.adapter.preview(to, route, reply.text)
             await stand.adapter.notice(to, route, reply.text, datetime.now(UTC), 2)
+            await stand.adapter.over(to)
         await asyncio.sleep(_MOMENT)  # what they started beside themselves
 
     if not running:

@@ -17,16 +17,17 @@ from sqlalchemy.engine import Connection
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from bot.app import House, channels, learn
+from adapters.ask import Question
+from bot.app import House, asking, channels, kept, learn, running
 from bot.cli.run import _hello
-from bot.config import Config, Storage
+from bot.config import Config, Storage, load
 from bot.dialogue import MOST_PHOTOS
-from bot.errors import StorageError
+from bot.errors import ConfigError, EngineError, StorageError, TooLong
 from bot.model import Customer, Event
 from bot.place import Place
 from storage.photos import PhotoFiles
 from storage.store import SqlStore
-from tests.fakes.engine import ScriptedEngine
+from tests.fakes.engine import Hang, ScriptedEngine, written
 from tests.fakes.photos import normalise
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -149,6 +150,39 @@ async def test_a_store_that_refuses_is_named_among_what_is_not_ready(house: Hous
         assert house.not_ready() == {}
 
 
+async def test_a_model_that_answers_no_more_is_named_among_what_is_not_ready(house: House) -> None:
+    assert isinstance(house.engine, ScriptedEngine)
+    house.engine.trouble = "is not loaded"
+    assert house.not_ready() == {"model": "is being loaded"}
+    async with AsyncExitStack() as stack:
+        await house.think(stack)
+        house.engine.trouble = "stopped by a defect"
+        assert house.not_ready() == {"model": "stopped by a defect"}
+        house.engine.trouble = None
+        assert house.not_ready() == {}
+
+
+async def test_a_shops_prompt_that_leaves_no_room_ends_the_start_with_the_files_named(house: House) -> None:
+    assert isinstance(house.engine, ScriptedEngine)
+    house.engine.warm_error = TooLong("make inference.n_ctx larger")
+    async with AsyncExitStack() as stack:
+        with pytest.raises(ConfigError) as caught:
+            await house.think(stack)
+    for part in ("shop default", "persona.zh.md", "demo/policy.md", "brief.zh.md", "make inference.n_ctx larger"):
+        assert part in str(caught.value)
+
+
+async def test_a_prompt_that_could_not_be_read_in_advance_is_logged_and_the_start_goes_on(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert isinstance(house.engine, ScriptedEngine)
+    house.engine.warm_error = EngineError("a step failed")
+    async with AsyncExitStack() as stack:
+        await house.think(stack)
+    assert "its prompt was not read in advance: a step failed" in caplog.text
+    assert house.not_ready() == {}
+
+
 @pytest.mark.parametrize(("language", "note"), [("zh", "照本宣科。"), ("en", "It answers by script.")])
 def test_the_first_lines_say_what_answers_in_the_shops_language(
     language: str, note: str, capsys: pytest.CaptureFixture[str]
@@ -157,3 +191,43 @@ def test_the_first_lines_say_what_answers_in_the_shops_language(
     said = capsys.readouterr().out
     assert "model: A script\n" in said
     assert f"  {note}\n" in said
+
+
+async def test_the_model_is_the_last_to_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hang = Hang(written("没写完"))
+
+    class Watched(ScriptedEngine):
+        left_with: int | None = None
+
+        async def __aexit__(self, *exc: object) -> None:
+            self.left_with = self.running
+
+    engine = Watched([hang])
+    monkeypatch.setattr("bot.app.engine_of", lambda config, place, read_photo: engine)
+    (tmp_path / "bot.toml").write_text(f"[shop]\nknowledge = '{ROOT / 'demo'}'\n[web]\nport = 0\n")
+    config = load(tmp_path / "bot.toml")
+    asker = Customer(channel="ask", account="local", id="1")
+    async with running(config, Place.of(config, tmp_path)) as (house, _):
+        await house.intake.accept([Event(id="e1", customer=asker, at=datetime.now(UTC), text="在吗？", route="e1")])
+        await hang.reached.wait()
+    assert engine.left_with == 0, "what was being answered was handed back first"
+    assert engine.cancelled == engine.requests
+    async with kept(config, Place.of(config, tmp_path)) as (store, _):
+        assert [event.id for event in await store.events(asker)] == ["e1"], "and is answered after the next start"
+        assert await store.outgoing() == []
+
+
+async def test_a_question_at_the_terminal_leaves_what_others_asked_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = ScriptedEngine(lambda request: written("好的。"))
+    monkeypatch.setattr("bot.app.engine_of", lambda config, place, read_photo: engine)
+    (tmp_path / "bot.toml").write_text(f"[shop]\nknowledge = '{ROOT / 'demo'}'\n")
+    config = load(tmp_path / "bot.toml")
+    other = Customer(channel="ask", account="local", id="another")
+    async with kept(config, Place.of(config, tmp_path)) as (store, _):
+        await store.accept([Event(id="e1", customer=other, at=datetime.now(UTC), text="在吗？", route="e1")])
+    async with asking(config, Place.of(config, tmp_path)) as adapter:
+        answered = await adapter.ask(Question(customer="me", text="你好？", photos=()))
+    assert answered["reply"] == "好的。"
+    assert len(engine.requests) == 1

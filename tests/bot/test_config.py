@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from bot import config
 from bot.config import Config, known_keys
 from bot.errors import ConfigError
+from bot.prompt import PERSONA_VARIABLES
 
 
 def loaded(tmp_path: Path, text: str, env: dict[str, str] | None = None) -> Config:
@@ -173,10 +174,15 @@ def test_known_keys_are_dotted_and_carry_their_defaults() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("你好，{name}", r"\{name\} is not a variable; there are \{contact\}, \{persona\}, \{policy\}, \{shop\}"),
+        (
+            "你好，{name}",
+            r"prompt.md:1: \{name\} is not a variable here; there are \{contact\}, \{persona\}, \{policy\}, \{shop\}",
+        ),
         ("你好，{shop", "a brace without its partner"),
         ("JSON: {}", r"\{\} is not a variable"),
         ("{0}", r"\{0\} is not a variable"),
+        ("一\n{shop:d}", r"prompt.md:2: a variable cannot be filled in"),
+        ("一\n{shop!x}", r"prompt.md:2: a variable cannot be filled in"),
     ],
 )
 def test_a_prompt_of_the_shops_own_is_checked_at_the_start(tmp_path: Path, text: str, said: str) -> None:
@@ -192,3 +198,22 @@ def test_a_good_prompt_is_given_as_it_is(tmp_path: Path) -> None:
     assert config.template(file) == '{shop}{contact}{persona}{policy} {{"a": 1}}'
     with pytest.raises(ConfigError, match="cannot be read"):
         config.template(tmp_path / "none.md")
+
+
+def test_a_persona_has_fewer_variables_than_a_prompt(tmp_path: Path) -> None:
+    file = tmp_path / "persona.md"
+    file.write_text("一\n{policy}", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"persona.md:2: \{policy\} is not a variable here; there are \{contact\}, "):
+        config.template(file, PERSONA_VARIABLES)
+
+
+@pytest.mark.parametrize("text", ["{second}", "{", "{0}", "{ahead.x}", "{seconds:d}"])
+def test_a_notice_that_cannot_be_filled_in_is_refused(tmp_path: Path, text: str) -> None:
+    said = complaint(tmp_path, f"[slow]\ntext = '{text}'\n")
+    assert said.startswith("bot.toml:2: slow.text: only {seconds} and {ahead} are filled in here")
+    assert loaded(tmp_path, "[slow]\ntext = '{seconds} {ahead}'\n").slow.text == "{seconds} {ahead}"
+
+
+def test_no_named_shop_takes_the_main_ones_place(tmp_path: Path) -> None:
+    said = complaint(tmp_path, "[shops.default]\nname = 'B'\n")
+    assert said.startswith("bot.toml:1: shops: [shops.default] is the name of [shop] itself")

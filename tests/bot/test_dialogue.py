@@ -166,7 +166,6 @@ async def test_messages_of_a_conversation_are_a_prefix_of_the_next_request(opene
     sent = [request.messages for request in desk.engine.requests]
     for before, after in pairwise(sent):
         assert after[: len(before)] == before
-    assert desk.facts.heads == 1, "the head is fixed when the conversation begins"
 
 
 async def test_the_model_gets_as_many_fact_lines_as_it_handles(opened: Opener) -> None:
@@ -338,6 +337,31 @@ async def test_the_guard_knows_system_contact_head_words_and_earlier_facts(opene
     outcome = await desk.ask("36码的呢")
     assert outcome.text == reply
     assert outcome.trace.stopped == ()
+
+
+async def test_an_old_price_is_no_price(opened: Opener) -> None:
+    lines = iter([SHIRT, replace(SHIRT, text=SHIRT.text.replace("89元", "99元"))])
+    desk = opened(
+        [written("红色条纹T恤89元。"), written("红色条纹T恤89元。"), written("红色条纹T恤99元。")],
+        lambda words, seen: Facts(lines=(next(lines),)),
+    )
+    assert (await desk.ask("多少钱")).text == "红色条纹T恤89元。"
+    outcome = await desk.ask("现在呢")
+    assert outcome.text == "红色条纹T恤99元。"
+    assert outcome.trace.stopped == ("price",)
+
+
+async def test_an_order_that_moved_on_is_not_told_as_it_was_when_the_conversation_began(opened: Opener) -> None:
+    desk = opened(
+        [written("您好。"), written("订单ZG260118待付款。"), written("订单ZG260118已发货。")],
+        head=["订单ZG260118 T恤×1 待付款"],
+    )
+    await desk.ask("在吗")
+    desk.facts.orders = ["订单ZG260118 T恤×1 已发货"]
+    outcome = await desk.ask("我的订单呢")
+    assert outcome.text == "订单ZG260118已发货。"
+    assert outcome.trace.stopped == ("deed",)
+    assert "待付款" in str(desk.prompts()), "what was rendered stays as it was"
 
 
 async def test_a_model_that_repeats_itself_is_asked_once_more(opened: Opener) -> None:

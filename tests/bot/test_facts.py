@@ -11,8 +11,8 @@ from typing import cast
 import pytest
 
 from bot import knowledge
-from bot.facts import ShopFacts, money, product_line
-from bot.model import Customer, Faq, Knowledge, Order, OrderLine, PolicySection, Product, Seen, Variant
+from bot.facts import ShopFacts, product_line
+from bot.model import Customer, Faq, Knowledge, Order, OrderLine, PolicySection, Product, Seen, Variant, money
 from bot.orders import _Count, order_line
 from bot.ports import Store
 from tests.fakes.facts import Shelf

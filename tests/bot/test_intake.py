@@ -18,7 +18,17 @@ from bot import intake as module
 from bot import outbox as outbox_module
 from bot import words
 from bot.dialogue import MOST_PHOTOS, MOST_WORDS, Dialogue, Voice
-from bot.errors import EngineBusy, EngineError, PhotoError, StorageError, TooLong, TryLater, Undeliverable, Unknown
+from bot.errors import (
+    EngineBusy,
+    EngineError,
+    Erased,
+    PhotoError,
+    StorageError,
+    TooLong,
+    TryLater,
+    Undeliverable,
+    Unknown,
+)
 from bot.intake import Intake, patience
 from bot.model import Action, Customer, Event, EventKind, Photo, PhotoRef, Reply, Trace
 from bot.outbox import Outbox
@@ -51,6 +61,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_RETRIES", (0.0, 0.0))
     monkeypatch.setattr(module, "_AWAY", 0.0)
     monkeypatch.setattr(module, "_BUSY", 0.0)
+    monkeypatch.setattr(module, "_LONGEST", 0.0)
     monkeypatch.setattr(outbox_module, "_AWAY", 0.0)
     monkeypatch.setattr(outbox_module, "_LONGEST", 0.0)
 
@@ -289,11 +300,15 @@ async def test_a_lone_photo_is_looked_at_while_its_words_are_awaited_and_gets_a_
     assert house.engine.warmed == [(VOICE.system, (PHOTO,))]
 
 
-async def test_an_event_that_waited_long_already_waits_no_more(built: Built) -> None:
+@pytest.mark.parametrize("minutes", [-1, 1])
+async def test_a_clock_that_goes_wrong_does_not_part_a_photo_from_its_words(built: Built, minutes: int) -> None:
     house = built(merge_s=30)
-    await house.say(photos=(PHOTO,), at=datetime.now(UTC) - timedelta(minutes=1))
+    at = datetime.now(UTC) + timedelta(minutes=minutes)
+    await house.say(photos=(PHOTO,), at=at)
+    await house.engine.warming.wait()
+    await house.say("什么颜色？", at=at)
     await house.adapter.replies(1)
-    assert house.engine.warmed == []
+    assert house.bodies() == [(PHOTO, "什么颜色？")]
 
 
 async def test_an_engine_that_cannot_look_ahead_keeps_nobody_waiting(built: Built) -> None:
@@ -449,16 +464,55 @@ async def test_the_words_beside_a_broken_photo_are_answered_too(built: Built) ->
     assert reply.source == "model"
 
 
-async def test_a_photo_is_asked_for_again_before_it_is_given_up(built: Built) -> None:
+async def test_a_photo_is_asked_for_until_the_network_is_back(built: Built) -> None:
     house = built()
-    later = TryLater("not now", seconds=0)
-    house.adapter.files = {"f1": [later, later, b"a photo"], "f2": [later]}
+    house.adapter.files = {"f1": [*[TryLater("not now", seconds=0)] * 20, b"a photo"]}
     await house.say("看看？", refs=(PhotoRef(ref="f1"),))
     await house.adapter.replies(1)
     assert len(house.bodies()[0]) == 2
-    await house.say(refs=(PhotoRef(ref="f2"),))
-    assert (await house.adapter.replies(2))[1].text == words.say("zh", "photo.gone")
-    assert house.adapter.fetches == ["f1"] * 3 + ["f2"] * 3
+    assert house.adapter.fetches == ["f1"] * 21
+
+
+async def test_a_photo_that_nobody_gives_us_is_given_up_in_the_end(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FETCH_FOR", 0.0)
+    house = built()
+    house.adapter.files = {"f1": [TryLater("not now", seconds=0)]}
+    await house.say(refs=(PhotoRef(ref="f1"),))
+    assert (await house.adapter.replies(1))[0].text == words.say("zh", "photo.gone")
+
+
+async def test_a_customer_erased_while_his_photo_is_fetched_does_not_come_back(built: Built) -> None:
+    house = built()
+
+    async def fetch(event: Event, ref: PhotoRef) -> bytes:
+        await house.store.erase(ME)
+        return b"a photo"
+
+    house.adapter.fetch = fetch  # type: ignore[method-assign]
+    await house.say("看看？", refs=(PhotoRef(ref="f1"),))
+    await house.settled()
+    assert house.adapter.sent == []
+    assert house.adapter.silences == [ME]
+    assert await house.store.customers() == []
+    assert await house.store.export(ME) == await house.store.export(YOU)
+
+
+async def test_a_customer_erased_while_his_photo_cannot_be_fetched_is_let_go(built: Built) -> None:
+    house = built()
+    tries = count()
+
+    async def fetch(event: Event, ref: PhotoRef) -> bytes:
+        if next(tries) == 3:
+            await house.store.erase(ME)
+        raise TryLater("not now", seconds=0)
+
+    house.adapter.fetch = fetch  # type: ignore[method-assign]
+    await house.say("看看？", refs=(PhotoRef(ref="f1"),))
+    await house.settled()
+    assert house.adapter.silences == [ME]
+    assert await house.store.customers() == []
 
 
 async def test_a_photo_that_its_adapter_refuses_gets_the_sentence_of_its_reason(built: Built) -> None:
@@ -521,6 +575,17 @@ async def test_who_opens_the_chat_is_greeted_without_the_model(built: Built, kin
     assert house.engine.requests == []
 
 
+@pytest.mark.parametrize("kind", [EventKind.MESSAGE, EventKind.EDITED, EventKind.COMMAND, EventKind.CHOICE])
+async def test_a_photo_is_asked_about_whatever_its_words_are(built: Built, kind: EventKind) -> None:
+    house = built([written("红色的。")])
+    await house.say("/price", kind=kind, photos=(PHOTO,))
+    (reply,) = await house.adapter.replies(1)
+    assert reply.text == "红色的。"
+    (body,) = house.bodies()
+    assert body[0] == PHOTO
+    assert body[1:] == (() if kind is EventKind.COMMAND else ("/price",))
+
+
 @pytest.mark.parametrize("kind", [EventKind.SEND_FAILED, EventKind.STAFF_SPOKE])
 async def test_what_is_no_customers_word_is_done_in_silence(built: Built, kind: EventKind) -> None:
     house = built()
@@ -528,6 +593,7 @@ async def test_what_is_no_customers_word_is_done_in_silence(built: Built, kind: 
     await house.settled()
     assert house.engine.requests == []
     assert house.adapter.sent == []
+    assert house.adapter.silences == [ME]
     assert await house.store.events(ME) == []
 
 
@@ -737,6 +803,17 @@ async def test_a_store_that_comes_back_finds_the_turn_again(built: Built, store:
     assert len(house.adapter.sent) == 1
 
 
+async def test_an_answer_that_cannot_be_committed_is_neither_made_nor_announced_again(
+    built: Built, store: SqlStore
+) -> None:
+    engine = ScriptedEngine([written("好的。")], estimate=Estimate(first_s=20, whole_s=40, ahead=0))
+    house = built(over=Flaky(store, "finish", 10), engine=engine)
+    await house.say("在吗？")
+    await house.adapter.replies(1)
+    assert len(engine.requests) == 1
+    assert len(house.adapter.notices) == 1
+
+
 async def test_a_store_that_is_away_while_old_replies_are_sent_keeps_nobody_waiting(
     built: Built, store: SqlStore
 ) -> None:
@@ -798,6 +875,50 @@ async def test_stop_before_the_first_sentence_is_acknowledged(built: Built) -> N
     assert (await house.adapter.replies(1))[0].text == words.say("zh", "answer.stopped")
 
 
+async def test_stop_returns_when_the_turn_is_over(built: Built) -> None:
+    hang = Hang(written("第一句。第二句")[:-2])
+    house = built([hang])
+    await house.say("说吧？")
+    await hang.reached.wait()
+    await house.intake.stop(ME)
+    assert house.adapter.texts() == ["第一句。"]
+    assert await house.store.events(ME) == []
+
+
+@pytest.mark.parametrize("error", [EngineBusy("no room"), EngineError("failed")])
+async def test_stop_counts_between_two_tries(built: Built, monkeypatch: pytest.MonkeyPatch, error: EngineError) -> None:
+    monkeypatch.setattr(module, "_RETRIES", (60.0, 60.0))
+    monkeypatch.setattr(module, "_BUSY", 60.0)
+    asked = asyncio.Event()
+
+    def failing(request: Request) -> EngineError:
+        asked.set()
+        return error
+
+    house = built(failing)
+    await house.say("说吧？")
+    await asked.wait()
+    await house.intake.stop(ME)
+    assert house.adapter.texts() == [words.say("zh", "answer.stopped")]
+    assert len(house.engine.requests) == 1
+
+
+async def test_one_who_is_erased_while_he_is_answered_is_not_answered_again(built: Built) -> None:
+    asked = asyncio.Event()
+
+    def erased(request: Request) -> Answered:
+        asked.set()
+        raise Erased("he is gone")
+
+    house = built(erased)
+    await house.say("在吗？")
+    await asked.wait()
+    await house.store.erase(ME)
+    await house.settled()
+    assert house.adapter.sent == []
+    assert house.adapter.silences[0] == ME
+
+
 async def test_stop_without_an_answer_under_way_does_nothing(built: Built) -> None:
     house = built()
     await house.intake.stop(ME)
@@ -836,7 +957,7 @@ async def test_a_restart_answers_what_was_accepted_by_another_process(built: Bui
 
 async def left_behind(store: SqlStore, *texts: str, customer: Customer = ME) -> list[Outgoing]:
     """Replies that were committed and not sent."""
-    conversation = await store.conversation(customer, language="zh")
+    conversation = await store.begin(customer, language="zh")
     replies = [(Reply(customer=customer, text=text), Trace()) for text in texts]
     return await store.finish(conversation, [], [], replies)
 

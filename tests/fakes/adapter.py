@@ -23,6 +23,8 @@ class RecordingAdapter:
         self.previews: list[tuple[str, str]] = []
         self.notices: list[tuple[str, str, datetime, int]] = []
         self.thoughts = 0
+        #: Whose turns ended without a reply, in order.
+        self.silences: list[Customer] = []
         #: Errors that the next sends meet, in order, before one succeeds; ``None`` is a success in between.
         self.refusals: list[SendError | None] = []
         #: Sends that meet a mistake in the adapter itself.
@@ -67,6 +69,9 @@ class RecordingAdapter:
 
     async def notice(self, customer: Customer, route: str, text: str, until: datetime, ahead: int) -> None:
         self.notices.append((route, text, until, ahead))
+
+    async def over(self, customer: Customer) -> None:
+        self.silences.append(customer)
 
     async def check(self) -> Sequence[Finding]:
         return ()

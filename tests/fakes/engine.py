@@ -79,11 +79,16 @@ class ScriptedEngine:
         self.warm_error: EngineError | None = None
         self.warm_hangs = False
         self.forgotten: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+        #: Why it answers nothing, when it does not.
+        self.trouble: str | None = None
 
     async def __aenter__(self) -> ScriptedEngine:
         return self
 
     async def __aexit__(self, *exc: object) -> None: ...
+
+    def ready(self) -> str | None:
+        return self.trouble
 
     async def answer(self, request: Request) -> AsyncIterator[Chunk]:
         self.requests.append(request)

@@ -53,14 +53,13 @@ class ScriptedFacts:
         self, found: Callable[[str, Seen | None], Facts] = lambda words, seen: Facts(), head: Sequence[str] = ()
     ) -> None:
         self._found = found
-        self._head = head
+        #: The customer's order lines; a test may move them on.
+        self.orders = head
         self.asked: list[tuple[str, Seen | None]] = []
-        self.heads = 0
 
     async def facts(self, customer: Customer, words: str, seen: Seen | None) -> Facts:
         self.asked.append((words, seen))
         return self._found(words, seen)
 
     async def head(self, customer: Customer) -> Sequence[str]:
-        self.heads += 1
-        return self._head
+        return self.orders

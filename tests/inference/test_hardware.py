@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from bot.config import Config
+from bot.dialogue import MOST_PHOTOS
+from inference import models
 from inference.hardware import GIB, MIB, Choice, Device, Hardware, Shape, choose, find
+from inference.llama.admission import MARGIN, QUESTION
+from inference.llama.vision import largest
 
 EIGHT_B = Shape(text=5 * GIB, projector=GIB, layers=36, cell=147_456)
 DEMO = Shape(text=6 * MIB, projector=3 * MIB, layers=6, cell=6144, buffers=40 * MIB)
@@ -48,7 +53,7 @@ def test_a_photo_costs_less_on_a_smaller_processor(cores: int, tokens: int) -> N
 def test_a_card_that_holds_the_model_takes_it_whole() -> None:
     choice = choose(machine(devices=(card(24 * GIB),)), EIGHT_B, n_ctx=8192)
     assert choice.gpu_layers == 37
-    assert (choice.visual_tokens, choice.parallel, choice.most_threads) == (576, 4, 0)
+    assert (choice.visual_tokens, choice.parallel, choice.most_threads) == (576, 2, 0)
     assert "All layers go to Card: 24.0 GB" in said(choice)
 
 
@@ -92,11 +97,69 @@ def test_what_the_owner_set_is_kept() -> None:
     assert "inference.threads" in said(choice)
 
 
-@pytest.mark.parametrize(("n_ctx", "parallel"), [(1024, 1), (2048, 1), (4096, 2), (8192, 4), (32_768, 4)])
-def test_each_conversation_gets_room_for_a_photo_and_some_turns(n_ctx: int, parallel: int) -> None:
+@pytest.mark.parametrize(("n_ctx", "parallel"), [(1024, 1), (2048, 1), (4096, 1), (8192, 3), (32_768, 4)])
+def test_each_conversation_gets_room_for_four_photos_and_some_turns(n_ctx: int, parallel: int) -> None:
     assert choose(machine(), DEMO, n_ctx=n_ctx).parallel == parallel
     if n_ctx == 32_768:
         assert choose(machine(devices=(card(99 * GIB),)), DEMO, n_ctx=n_ctx).parallel == 8
+
+
+MACHINES = [
+    *(machine(cores=cores, allowed=float(cores)) for cores in (1, 2, 4, 8, 64)),
+    *(machine(devices=(card(free * GIB, shared=shared),)) for free in (1, 4, 24, 80) for shared in (False, True)),
+]
+
+
+@pytest.mark.parametrize("name", [row.name for row in models.rows()])
+@pytest.mark.parametrize("n_ctx", [2048, 4096, 8192, 16_384, 32_768])
+@pytest.mark.parametrize("parallel", [None, 1])
+def test_as_many_photos_as_a_message_may_have_fit_every_model_on_every_machine(
+    name: str, n_ctx: int, parallel: int | None
+) -> None:
+    row = next(row for row in models.rows() if row.name == name)
+    config = Config()
+    for quant in row.quants:
+        shape = Shape(
+            text=quant.text.bytes,
+            projector=quant.projector.bytes,
+            layers=row.layers,
+            cell=row.kv_bytes_per_cell,
+            buffers=row.buffers,
+        )
+        for hardware in MACHINES:
+            choice = choose(
+                hardware,
+                shape,
+                n_ctx=n_ctx,
+                parallel=parallel,
+                visual_tokens=row.visual_tokens,
+                photos=MOST_PHOTOS,
+                max_tokens=config.inference.max_tokens,
+            )
+            photo = largest(choice.visual_tokens, square=row.square).cells
+            turn = 700 + MOST_PHOTOS * (photo + 2) + QUESTION + config.inference.max_tokens + MARGIN
+            assert turn + 100 < n_ctx // choice.parallel
+            assert choice.visual_tokens >= 16
+            assert "may not fit" not in said(choice)
+
+
+def test_photos_that_cannot_fit_are_said_with_the_context_that_would_do() -> None:
+    choice = choose(machine(), DEMO, n_ctx=8192, parallel=4, visual_tokens=256)
+    assert "4 photos wants about 2380 tokens and may not fit: make inference.n_ctx at least 9520" in said(choice)
+    assert "4 conversations side by side, 2048 tokens for each" in said(choice)
+    assert "may not fit" not in said(choose(machine(), DEMO, n_ctx=9520, parallel=4, visual_tokens=256))
+    assert "may not fit" in said(choose(machine(), DEMO, n_ctx=1024))
+
+
+def test_photos_cost_less_where_the_owner_wants_more_conversations() -> None:
+    choice = choose(machine(), EIGHT_B, n_ctx=8192, parallel=4)
+    assert (choice.parallel, choice.visual_tokens) == (4, (2048 - 1356) // 4)
+
+
+def test_a_longer_answer_or_more_photos_want_more_room() -> None:
+    longer = choose(machine(), EIGHT_B, n_ctx=8192, max_tokens=1024)
+    more = choose(machine(), EIGHT_B, n_ctx=8192, photos=8)
+    assert (longer.parallel, more.parallel) == (2, 2)
 
 
 def test_a_model_too_big_for_the_memory_is_said_with_the_way_out() -> None:

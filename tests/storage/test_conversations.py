@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.errors import StorageError
+from bot.errors import Erased
 from bot.model import EventKind, Exchange
 from bot.ports import Said
 from storage.store import SqlStore
@@ -16,10 +16,10 @@ def lines(said: Sequence[Said]) -> list[tuple[str, str]]:
 
 
 async def test_a_conversation_begins_once_and_keeps_its_language(store: SqlStore) -> None:
-    first = await store.conversation(ANNA, language="en")
+    first = await store.begin(ANNA, language="en")
     assert (first.customer, first.language, first.holder, first.exchanges) == (ANNA, "en", "bot", ())
     assert await store.conversation(ANNA, language="zh") == first
-    assert (await store.conversation(BORIS, language="zh")).id != first.id
+    assert (await store.begin(BORIS, language="zh")).id != first.id
 
 
 async def test_a_conversation_that_an_event_opened_takes_the_first_language_told(store: SqlStore) -> None:
@@ -29,7 +29,7 @@ async def test_a_conversation_that_an_event_opened_takes_the_first_language_told
 
 
 async def test_a_new_conversation_closes_the_one_before(store: SqlStore) -> None:
-    old = await store.conversation(ANNA, language="zh")
+    old = await store.begin(ANNA, language="zh")
     await store.accept([message("1")])
     await store.finish(old, await store.events(ANNA), [exchange("在吗")], [reply()])
     new = await store.begin(ANNA, language="en")
@@ -40,20 +40,20 @@ async def test_a_new_conversation_closes_the_one_before(store: SqlStore) -> None
 
 
 async def test_a_head_is_fixed_once(store: SqlStore) -> None:
-    conversation = await store.conversation(ANNA, language="zh")
+    conversation = await store.begin(ANNA, language="zh")
     assert (await store.open(conversation, "顾客：web zh\n")).head == "顾客：web zh\n"
     assert (await store.open(conversation, "another")).head == "顾客：web zh\n"
 
 
 async def test_exchanges_come_back_as_they_were_in_their_order(store: SqlStore) -> None:
-    conversation = await store.conversation(ANNA, language="zh")
+    conversation = await store.begin(ANNA, language="zh")
     asked = [exchange("一"), Exchange(body=(), answer=None), exchange("三")]
     await store.finish(conversation, (), asked, ())
     assert (await store.conversation(ANNA, language="zh")).exchanges == tuple(asked)
 
 
 async def test_folding_keeps_the_newest_exchanges_for_the_prompt(store: SqlStore) -> None:
-    conversation = await store.conversation(ANNA, language="zh")
+    conversation = await store.begin(ANNA, language="zh")
     await store.finish(conversation, (), [exchange(text) for text in "一二三四"], ())
     folded = await store.fold(conversation, "问过短袖", 2)
     assert folded.folded == "问过短袖"
@@ -65,7 +65,7 @@ async def test_folding_keeps_the_newest_exchanges_for_the_prompt(store: SqlStore
 
 
 async def test_folding_everything_leaves_room_for_what_comes(store: SqlStore) -> None:
-    conversation = await store.conversation(ANNA, language="zh")
+    conversation = await store.begin(ANNA, language="zh")
     await store.finish(conversation, (), [exchange("一")], ())
     assert (await store.fold(conversation, "一行", 0)).exchanges == ()
     await store.finish(conversation, (), [exchange("二")], ())
@@ -73,7 +73,7 @@ async def test_folding_everything_leaves_room_for_what_comes(store: SqlStore) ->
 
 
 async def test_folding_a_conversation_without_exchanges_changes_nothing(store: SqlStore) -> None:
-    conversation = await store.conversation(ANNA, language="zh")
+    conversation = await store.begin(ANNA, language="zh")
     assert await store.fold(conversation, "一行", 1) == conversation
 
 
@@ -109,12 +109,15 @@ async def test_nothing_is_said_to_a_customer_who_was_erased_meanwhile(store: Sql
     assert await store.finish(conversation, (), (), [reply()]) == []
     assert await store.outgoing() == []
     for late in (store.open(conversation, "head"), store.fold(conversation, "line", 1)):
-        with pytest.raises(StorageError, match=f"conversation {conversation.id} is not kept any more"):
+        with pytest.raises(Erased, match=f"conversation {conversation.id} is not kept any more"):
             await late
+    with pytest.raises(Erased, match="a customer of web is not kept any more"):
+        await store.conversation(ANNA, language="zh")
+    assert await store.customers() == []
 
 
 async def test_an_event_that_was_never_accepted_cannot_be_done(store: SqlStore) -> None:
-    conversation = await store.conversation(ANNA, language="zh")
+    conversation = await store.begin(ANNA, language="zh")
     assert await store.finish(conversation, [message("1")], (), [reply()]) == []
 
 
@@ -131,7 +134,7 @@ async def test_what_the_customer_said_is_to_be_read_before_it_is_answered(store:
 
 
 async def test_history_shows_both_sides_in_order_and_pages_by_id(store: SqlStore) -> None:
-    conversation = await store.conversation(ANNA, language="zh")
+    conversation = await store.begin(ANNA, language="zh")
     for number in range(3):
         await store.accept([message(str(number), f"问{number}")])
         await store.finish(conversation, await store.events(ANNA), (), [reply(f"答{number}")])
@@ -145,7 +148,7 @@ async def test_history_shows_both_sides_in_order_and_pages_by_id(store: SqlStore
 
 
 async def test_a_person_of_the_shop_is_shown_as_one(store: SqlStore) -> None:
-    conversation = await store.conversation(ANNA, language="zh")
+    conversation = await store.begin(ANNA, language="zh")
     await store.accept([message("1", "我是店主", kind=EventKind.STAFF_SPOKE)])
     await store.finish(conversation, await store.events(ANNA), (), [reply("我来处理", source="staff")])
     assert lines(await store.history(ANNA)) == [("staff", "我是店主"), ("staff", "我来处理")]
@@ -167,7 +170,7 @@ async def test_a_message_that_a_new_conversation_overtook_is_read_where_it_was_a
 
 
 async def test_a_reply_is_open_until_it_is_sent_or_given_up(store: SqlStore) -> None:
-    conversation = await store.conversation(ANNA, language="zh")
+    conversation = await store.begin(ANNA, language="zh")
     one, two, three = await store.finish(conversation, (), (), [reply("一"), reply("二"), reply("三")])
     await store.sent(one.id)
     await store.sent(two.id, error="blocked")

@@ -189,7 +189,7 @@ async def test_who_was_erased_stays_erased_through_a_restore(
         assert [row.turn.text for row in await store.history(BORIS)] == ["梧桐路十七号", "在的。"]
         assert set(erased.photos) <= set((await store.tombstones()).photos)
         # Row numbers go on: no engine takes a new conversation for one that it remembers.
-        assert (await store.conversation(ANNA, language="zh")).id > numbers
+        assert (await store.begin(ANNA, language="zh")).id > numbers
 
 
 async def test_who_came_back_before_the_backup_stays(url: str, photos: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.errors import StorageError
+from bot.errors import Erased, StorageError
 from bot.model import Event, EventKind, PhotoRef
 from bot.ports import Mark
 from storage.store import SqlStore
@@ -102,8 +102,9 @@ async def test_photos_for_an_erased_customer_are_refused(store: SqlStore) -> Non
     event = message("1", "", refs=(PhotoRef(ref="f1"),))
     await store.accept([event])
     await store.erase(ANNA)
-    with pytest.raises(StorageError, match="event 1 of web is not kept any more"):
+    with pytest.raises(Erased, match="event 1 of web is not kept any more"):
         await store.fetched(event, [photo()], [])
+    assert await store.customers() == []
 
 
 async def test_an_event_that_names_a_photo_makes_nobody_its_owner(store: SqlStore) -> None:

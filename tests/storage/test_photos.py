@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import PhotoError, StorageError
+from bot.errors import Erased, PhotoError, StorageError
 from storage import photos
 from storage.photos import PhotoFiles, path_of
 from storage.store import SqlStore
-from tests.storage.values import ANNA, BORIS
+from tests.storage.values import ANNA, BORIS, message
 
 
 @dataclass
@@ -178,3 +178,39 @@ async def test_an_erasure_that_was_cut_off_is_finished_at_the_next_start(
     await files.add(BORIS, b"own")
     await files.remove_erased()
     assert len(on_disk(folder)) == 1
+
+
+async def test_a_photo_that_was_fetched_for_an_event_never_brings_an_erased_customer_back(
+    store: SqlStore, files: PhotoFiles, folder: Path
+) -> None:
+    await store.accept([message("1")])
+    assert await files.add(ANNA, b"one", event="1")
+    await files.add(BORIS, b"shared")
+    await photos.erase(store, files, ANNA)
+    for late in (b"one", b"shared"):
+        with pytest.raises(Erased, match="event 1 of web is not kept any more"):
+            await files.add(ANNA, late, event="1")
+    # He wrote again: another event of his says nothing of the one that was erased.
+    await store.accept([message("2")])
+    with pytest.raises(Erased):
+        await files.add(ANNA, b"one", event="1")
+    shared = hashlib.sha256(b"shared").hexdigest()
+    assert on_disk(folder) == [f"{shared[:2]}/{shared}.jpg"]
+    assert await store.photo(ANNA, shared) is None
+
+
+async def test_an_erasure_between_a_photos_row_and_its_size_leaves_no_file(
+    store: SqlStore, files: PhotoFiles, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.accept([message("1")])
+    write, loop = photos._write, asyncio.get_running_loop()
+
+    def erased_meanwhile(path: Path, data: bytes) -> None:
+        asyncio.run_coroutine_threadsafe(photos.erase(store, files, ANNA), loop).result()
+        write(path, data)
+
+    monkeypatch.setattr(photos, "_write", erased_meanwhile)
+    with pytest.raises(Erased):
+        await files.add(ANNA, b"one", event="1")
+    assert on_disk(folder) == []
+    assert await store.customers() == []

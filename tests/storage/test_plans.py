@@ -22,6 +22,7 @@ GROWS = (
     "photos",
     "photo_owners",
     "order_bindings",
+    "orders",
 )
 
 

@@ -52,7 +52,7 @@ async def test_export_holds_everything_of_one_customer(store: SqlStore) -> None:
 async def test_the_list_has_everybody_and_counts_what_he_wrote(store: SqlStore) -> None:
     await live(store)
     await store.accept([message("1", customer=BORIS)])
-    await store.conversation(CLARA, language="zh")
+    await store.begin(CLARA, language="zh")
     listed = {each.customer: each for each in await store.customers()}
     assert {who: (each.last, each.messages) for who, each in listed.items()} == {
         ANNA: (AT, 2),

@@ -116,7 +116,7 @@ export function day(at) {
   return date.toLocaleDateString(document.documentElement.lang, { year: "numeric", month: "long", day: "numeric" });
 }
 
-/** @param {string} amount a decimal in words */
+/** @param {string} amount as a price tag has it */
 export function price(amount) {
-  return `¥${amount.replace(/\.0+$/, "")}`;
+  return `¥${amount}`;
 }

@@ -64,6 +64,7 @@ def upgrade() -> None:
         "orders",
         sa.Column("shop", sa.Text(), nullable=False),
         sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("joined", sa.Text(), nullable=False),
         sa.Column("phone_tail", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("at", INSTANT, nullable=False),
@@ -71,6 +72,7 @@ def upgrade() -> None:
         sa.Column("tracking", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("shop", "number", name=op.f("pk_orders")),
     )
+    op.create_index("ix_orders_shop_joined", "orders", ["shop", "joined"], unique=False)
     op.create_table(
         "photos",
         sa.Column("sha256", sa.String(length=64), nullable=False),

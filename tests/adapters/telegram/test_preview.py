@@ -49,6 +49,17 @@ async def test_a_preview_grows_in_one_draft_until_the_answer_takes_its_place(
     assert len({draft.draft_id for draft in telegram.drafts}) == 2
 
 
+async def test_a_draft_of_a_turn_that_ended_without_a_reply_is_not_shown_again(
+    telegram: TelegramServer, adapter: TelegramAdapter
+) -> None:
+    anna = telegram.customer()
+    await adapter.preview(person(anna.id), "", "有的。")
+    await telegram.until(partial(sees, anna, "有的。"))
+    await adapter.over(person(anna.id))
+    assert adapter._drafts._drafts == {}
+    await adapter.over(NOBODY)
+
+
 async def test_only_the_newest_of_a_flood_is_shown(telegram: TelegramServer, adapter: TelegramAdapter) -> None:
     anna, ben = telegram.customer(), telegram.customer()
     telegram.slow("sendMessageDraft", 0.2)

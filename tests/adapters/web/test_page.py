@@ -215,7 +215,7 @@ async def test_products_are_cards_with_the_price_of_the_data(browser: Browser, h
         await expect(cards).to_have_count(2)
         await expect(cards.nth(0)).to_contain_text("¥89")
         await expect(cards.nth(0)).to_contain_text("有货 12 件")
-        await expect(cards.nth(1)).to_contain_text("¥35.50")
+        await expect(cards.nth(1)).to_contain_text("¥35.5")
         await expect(cards.nth(1)).to_contain_text("暂时缺货")
         await cards.nth(0).get_by_role("button").click()
         await expect(me.input).to_have_value("红色条纹T恤多少钱？")

@@ -22,14 +22,22 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from adapters.web import Pace, Rates
 from adapters.web.customers import customer_of
+from adapters.web.link import Link
 from adapters.web.server import HEADERS
+from bot.dialogue import Dialogue, Voice
 from bot.errors import StorageError
+from bot.intake import Intake
 from bot.model import Event, EventKind, PhotoRef
-from bot.ports import Mark
+from bot.outbox import Outbox
+from bot.ports import Mark, Message
 from tests.adapters.web.house import ROOT, SHOP, House, opened
+from tests.fakes.engine import Hang, ScriptedEngine, written
+from tests.fakes.facts import ScriptedFacts
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+#: An answer as a model has it while it writes: its first sentence can be shown.
+HALF = written("第一句。第二句。第三句。")[:-8]
 PICTURE = (ROOT / "demo/pictures/examples/tshirt.jpg").read_bytes()
 
 
@@ -101,6 +109,31 @@ def bearer(token: str, house: House) -> dict[str, str]:
 async def upload(house: House, token: str, data: bytes = PICTURE) -> httpx.Response:
     async with web(house) as client:
         return await client.post("/photos", content=data, headers=bearer(token, house))
+
+
+@asynccontextmanager
+async def core(house: House, engine: ScriptedEngine) -> AsyncIterator[None]:
+    """The core in the clerk's place: its door, its turns, its words; only the model goes by script."""
+    voice = Voice(
+        shop="小满杂货",
+        contact="hello@xiaoman.example",
+        label="",
+        language="zh",
+        system=Message(role="system", body=("你是小满杂货的客服。",)),
+        max_tokens=99,
+        history_turns=20,
+        notice_after_s=8,
+    )
+    dialogue = Dialogue(engine, ScriptedFacts(), house.store, voice)
+    adapters = {"web": house.adapter}
+    outbox = Outbox(house.store, adapters)
+    intake = Intake(house.store, house.photos, adapters, lambda _: dialogue, outbox, merge_s=0.0)
+    house.adapter._desk.accept, house.adapter._desk._on_stop = intake.accept, intake.stop
+    intake.open()
+    try:
+        yield
+    finally:
+        await intake.close()
 
 
 # ---------------------------------------------------------------------------------------------- the document
@@ -333,6 +366,7 @@ async def test_a_preview_replaces_the_notice_for_those_who_join(house: House) ->
         await one.say("在吗")
         await one.answer()
         customer = customer_of(one.token, "shop")
+        await house.adapter.thinking(customer, "")
         await house.adapter.notice(customer, "", "请等等", datetime.now(UTC), 0)
         await house.adapter.preview(customer, "", "有的。")
         async with tab(house, one.token) as late:
@@ -426,7 +460,7 @@ async def test_offers_carry_the_data_of_the_shop(house: House) -> None:
     async with tab(house) as one:
         await one.say("货呢")
         [first, second] = (await one.answer())["offers"]
-    assert first["price"] == "89.00"
+    assert first["price"] == "89"
     assert first["picture"] == "pictures/tshirt-striped-red.jpg"
     assert second["stock"] == 0
 
@@ -461,6 +495,51 @@ async def test_a_new_conversation_is_empty_in_every_tab(house: House) -> None:
         assert "新的" in (await one.answer())["text"]
     assert first["conversation"] == 0
     assert [snapshot["rows"] for snapshot in snapshots] == [[], []]
+
+
+async def test_a_new_conversation_begins_behind_the_answer_on_its_way(house: House) -> None:
+    """With the core itself: what was said of the answer stays where it was asked, and nothing of it comes after."""
+    written_so_far = Hang(HALF)
+    engine = ScriptedEngine([written_so_far, written("新的回答。")])
+    async with core(house, engine), tab(house) as one, tab(house, one.token) as two:
+        for each in (one, two):
+            await each.next("snapshot")
+        await one.say("有破损吗？")
+        await one.next("preview")
+        await written_so_far.reached.wait()
+        await one.send(type="new", language="zh")
+        ended = await one.answer()
+        assert ended["text"].startswith("第一句。")
+        begun = await one.next("snapshot", "said", "preview", "thinking", "notice")
+        assert (begun["type"], begun["rows"], begun["live"]) == ("snapshot", [], [])
+        await two.next("snapshot")
+        written_so_far.go.set()
+        # A late word of it, as a slow engine would bring: nobody has asked for it here.
+        customer = customer_of(one.token, "shop")
+        await house.adapter.preview(customer, "", "第一句。第二句。")
+        await house.adapter.notice(customer, "", "请等等", datetime.now(UTC), 0)
+        await one.send(type="ping")
+        assert (await one.next("said", "preview", "thinking", "notice", "pong"))["type"] == "pong"
+        async with tab(house, one.token) as late:
+            assert (await late.next("snapshot"))["live"] == []
+        await one.say("在吗？", "event-0002")
+        rows = [await each.answer() for each in (one, two)]
+    assert [row["text"] for row in rows] == ["新的回答。"] * 2
+    assert engine.cancelled == engine.requests[:1]
+    assert [said.turn.text for said in await house.store.history(customer)] == ["在吗？", "新的回答。"]
+
+
+async def test_an_answer_that_ends_without_a_reply_is_no_longer_waited_for(house: House) -> None:
+    hanging = Hang(HALF)
+    async with core(house, ScriptedEngine([hanging])), tab(house) as one:
+        await one.say("有破损吗？")
+        await one.next("preview")
+        await house.store.erase(customer_of(one.token, "shop"))
+        hanging.go.set()
+        await one.next("stopped")
+        async with tab(house, one.token) as late:
+            snapshot = await late.next("snapshot")
+    assert (snapshot["rows"], snapshot["live"]) == ([], [])
 
 
 async def test_a_model_that_looks_for_long_holds_up_nothing_that_is_said(house: House) -> None:
@@ -771,6 +850,50 @@ async def test_a_store_that_cannot_be_read_ends_the_line_with_a_word_in_the_log(
     assert "the database is locked" in caplog.text
 
 
+@pytest.mark.parametrize("frame", [{"type": "say", "text": "我的地址", "event": "event-0001"}, {"type": "new"}])
+async def test_a_defect_behind_the_line_ends_it_with_a_word_in_the_log_and_none_of_the_customers(
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, frame: dict[str, Any]
+) -> None:
+    async def defect(*what: Any) -> Any:
+        raise ZeroDivisionError(what)
+
+    async with tab(house) as one:
+        await one.next("snapshot")
+        for does in ("say", "new"):
+            monkeypatch.setattr(house.adapter._desk, does, defect)
+        with caplog.at_level(logging.ERROR):
+            await one.send(language="zh", **frame)
+            assert await one.closed() == 1011
+    [record] = [record for record in caplog.records if record.name == "adapters.web.link"]
+    assert customer_of(one.token, "shop").id in record.getMessage()
+    assert "ZeroDivisionError at test_server.py" in record.getMessage()
+    assert "< link.py" in record.getMessage()
+    assert "我的地址" not in caplog.text
+
+
+async def test_a_frame_that_cannot_be_written_is_a_defect_too(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    async with tab(house) as one:
+        await one.next("snapshot")
+        with caplog.at_level(logging.ERROR):
+            house.adapter._audience.show(customer_of(one.token, "shop"), {"type": object()})
+            assert await one.closed() == 1011
+    assert "TypeError at" in caplog.text
+
+
+async def test_a_line_that_the_server_closed_in_this_moment_is_no_defect(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with tab(house) as one:
+        await one.next("snapshot")
+        [listener] = house.adapter._audience.of(customer_of(one.token, "shop"))
+        assert isinstance(listener, Link)
+        with caplog.at_level(logging.ERROR):
+            await listener._socket.close(1012)
+            listener.show({"type": "pong"})
+            assert await one.closed() == 1012
+    assert not [record for record in caplog.records if record.name == "adapters.web.link"]
+
+
 async def test_the_oldest_tab_makes_room(tmp_path: Path) -> None:
     async with opened(tmp_path, rates=Rates(connections=2)) as house, tab(house) as one:
         await one.next("snapshot")
@@ -793,8 +916,8 @@ async def test_a_tab_that_reads_nothing_is_let_go(house: House) -> None:
     async with tab(house) as one:
         await one.next("snapshot")
         customer = customer_of(one.token, "shop")
-        for i in range(100):  # none of them leaves while this loop runs
-            house.adapter._audience.preview(customer, f"{i}")
+        for _ in range(100):  # none of them leaves while this loop runs
+            house.adapter._audience.thinking(customer)
         assert await one.closed() == 1013
 
 

@@ -34,7 +34,7 @@ def test_the_shelf_shows_each_product_once_and_their_colours_take_turns() -> Non
     assert cards[0] == {
         "name": "红色T恤",
         "about": "好穿。",
-        "price": "89.00",
+        "price": "89",
         "stock": 3,
         "picture": "pictures/t-%E7%BA%A2%E8%89%B2.jpg",
     }

@@ -52,6 +52,16 @@ async def test_an_estimate_that_is_told_takes_the_place_of_that_line(browser: Br
         await me.answered()
 
 
+async def test_nothing_is_shown_of_an_answer_that_is_over() -> None:
+    anna = Customer(channel="web", account="shop", id="anna")
+    audience = Audience()
+    audience.thinking(anna)
+    audience.over(anna)
+    audience.preview(anna, "有的。")
+    audience.notice(anna, "请等等", seconds=9, ahead=1)
+    assert audience.live(anna) == []
+
+
 async def test_a_tab_that_joins_late_knows_how_long_the_answer_takes_already() -> None:
     now = 100.0
     anna = Customer(channel="web", account="shop", id="anna")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import stat
+import threading
+import zipfile
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,7 @@ import pytest
 from bot import config
 from bot.app import kept
 from bot.cli import app, customer
-from bot.errors import BotError
+from bot.errors import BotError, StorageError
 from bot.model import Customer, Event
 from bot.place import Place
 
@@ -87,3 +91,50 @@ def test_an_export_takes_a_last_part_and_is_never_written_over_a_file(settings: 
     with pytest.raises(BotError, match=r"u1\.zip: exists already; name another with --out"):
         app(["--config", settings, "customer", "export", "u2", "--out", str(out)], standalone_mode=False)
     assert out.read_bytes() == before
+
+
+def test_a_lost_photo_is_named_and_the_rest_is_handed_out_to_the_owner_alone(tmp_path: Path) -> None:
+    def read(sha256: str) -> bytes:
+        if sha256 == "b":
+            raise StorageError("its file was lost")
+        return b"jpeg"
+
+    out = tmp_path / "u1.zip"
+    assert customer._pack(out, {"customer": "u1"}, ["a", "b"], read) == (1, ["b"])
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    with zipfile.ZipFile(out) as archive:
+        assert sorted(archive.namelist()) == ["customer.json", "photos/a.jpg"]
+        assert json.loads(archive.read("customer.json"))["photos_lost"] == ["b"]
+    assert [path.name for path in tmp_path.iterdir()] == ["u1.zip"]
+
+
+def test_an_export_that_fails_leaves_no_file_that_exists_already(tmp_path: Path) -> None:
+    def read(_: str) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(BotError, match=r"u1\.zip: cannot be written \(No space left"):
+        customer._pack(tmp_path / "u1.zip", {}, ["a"], read)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("status", "said"), [(200, ""), (403, "status 403"), (0, "RemoteProtocolError")])
+def test_what_the_running_bot_says_of_an_erasure_is_heard(status: int, said: str) -> None:
+    class Door(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            if status:
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+            """Silent."""
+
+    with HTTPServer(("127.0.0.1", 0), Door) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        remains = asyncio.run(customer._forget({"port": server.server_port, "token": "t"}))
+        server.shutdown()
+        thread.join()
+    assert bool(remains) == bool(said)
+    assert said in remains
+    assert not remains or "forgets at its next start" in remains

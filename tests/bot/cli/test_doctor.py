@@ -90,7 +90,7 @@ async def test_missing_goods_and_policy_are_found(root: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "says", "fix"),
     [
-        ("persona.zh.md", "你是{shopp}。", "myshop/persona.zh.md: {shopp} is not a variable", "mend the file"),
+        ("persona.zh.md", "你是{shopp}。", "myshop/persona.zh.md:1: {shopp} is not a variable", "mend the file"),
         ("prompt.zh.md", "{persona", "myshop/prompt.zh.md: a brace without its partner", "mend the file"),
         ("examples.json", "[", "myshop/examples.json: cannot be read as a list", "mend the file, or remove it"),
         ("faq.csv", "question,answer\na,\n", "myshop/faq.csv:2: answer: is empty", "mend the file; the README"),

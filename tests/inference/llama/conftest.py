@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -63,8 +64,8 @@ def pictures() -> Pictures:
 
 @pytest.fixture
 def engine(settings: Settings, pictures: Pictures) -> Callable[..., LlamaEngine]:
-    """Makes an engine; keywords change its settings."""
-    return lambda **changes: LlamaEngine(replace(settings, **changes), pictures)
+    """Makes an engine; keywords change its settings, ``read_photo`` its photo store."""
+    return lambda read_photo=pictures, **changes: LlamaEngine(replace(settings, **changes), read_photo)
 
 
 def photo(number: int) -> Photo:
@@ -116,3 +117,10 @@ def reused(answers: Sequence[tuple[str, Chunk]]) -> list[int]:
 
 def prompts(answers: Sequence[tuple[str, Chunk]]) -> list[int]:
     return [last.tokens.prompt for _, last in answers if last.tokens]
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Waits until something holds on the model's thread, which has no news of it for this side."""
+    async with asyncio.timeout(60):
+        while not true():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.005)

@@ -38,3 +38,11 @@ def test_a_growing_conversation_begins_as_it_did() -> None:
     after = [piece for piece in chat.pieces(messages) if piece != Fork()]
     assert after[: len(before)] == before
     assert after[len(before)] == Written("{}")
+
+
+def test_a_lost_photo_is_a_word_in_earlier_messages_and_stays_in_the_newest() -> None:
+    asked = user(photo(1), photo(2), "多少钱？", facts="资料：无")
+    newest = user(photo(1), "这个呢？")
+    first, last = chat.without((asked, newest), {photo(1).sha256})
+    assert first == user(chat.LOST, photo(2), "多少钱？", facts="资料：无")
+    assert last == newest

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bot import answer
-from bot.errors import EngineBusy, EngineError, TooLong
+from bot.errors import EngineBusy, EngineError, Erased, StorageError, TooLong
 from bot.model import Action, Answer
 from bot.ports import Message, Request
+from inference.llama import chat
 from inference.llama.engine import LlamaEngine
+from inference.llama.job import Prompt
 from inference.llama.settings import Settings
 from tests.inference.llama.conftest import (
     SYSTEM,
@@ -25,6 +28,7 @@ from tests.inference.llama.conftest import (
     request,
     reused,
     talk,
+    until,
     user,
 )
 
@@ -225,7 +229,7 @@ async def test_what_is_forgotten_is_computed_again(engine: Make, pictures: Pictu
         await talk(running, "a", question)
         await talk(running, "b", user(photo(2), "多少钱？"))
         await running.forget(["a"], [photo(2).sha256])
-        again = [await talk(running, "a", question), await talk(running, "b", user(photo(2), "多少钱？"))]
+        again = [await talk(running, "a2", question), await talk(running, "b", user(photo(2), "多少钱？"))]
     assert all(reused(each)[0] < prompts(each)[0] - 36 for each in again)
     assert pictures.read.count(photo(1).sha256) == 1, "another may have sent the same photo: its rows stay"
     assert pictures.read.count(photo(2).sha256) == 2
@@ -236,9 +240,41 @@ async def test_forgetting_ends_the_answer_that_is_being_made(engine: Make) -> No
         stream = running.answer(request("a", user("你好"), max_tokens=500))
         await anext(stream)
         await running.forget(["a"], [])
-        with pytest.raises(EngineError, match="erased"):
+        with pytest.raises(Erased, match="while this answer was made"):
             async for _ in stream:
                 pass
+
+
+async def test_a_conversation_that_was_forgotten_is_never_answered_nor_kept_again(engine: Make) -> None:
+    async with engine() as running:
+        await talk(running, "a", user("我住在秘密路1号"))
+        await running.forget(["a"], [])
+        for _ in range(2):
+            with pytest.raises(Erased, match="nothing of this conversation"):
+                await ask(running, request("a", user("我住在秘密路1号")))
+        memory = running._runner.memory
+        assert memory.best("a", Prompt.of(request("a", user("我住在秘密路1号")).messages).trunk) is None
+        assert "a" not in memory._places
+        text, _ = await ask(running, request("b", user("你好")))
+    assert json.loads(text)
+
+
+async def test_a_photo_that_was_erased_ends_the_look_at_it_as_a_failure(engine: Make, pictures: Pictures) -> None:
+    go = threading.Event()
+
+    def slow(sha256: str) -> bytes:
+        go.wait(60)
+        return pictures(sha256)
+
+    async with engine(read_photo=slow) as running:
+        looked = asyncio.create_task(running.warm(SYSTEM, [photo(1), photo(2)]))
+        await until(lambda: bool(running._runner.scheduler.running))
+        forgot = asyncio.create_task(running.forget(["x"], [photo(2).sha256]))
+        await asyncio.sleep(0)
+        go.set()
+        await forgot
+        with pytest.raises(EngineError, match="a photo was erased"):
+            await looked
 
 
 async def test_warming_encodes_a_photo_before_it_is_asked_about(engine: Make, pictures: Pictures) -> None:
@@ -272,6 +308,54 @@ async def test_a_lost_photo_costs_its_own_question_only(settings: Settings, pict
             await ask(running, request("a", user(photo(9), "多少钱？")))
         text, _ = await ask(running, request("a", user("你好")))
     assert json.loads(text)
+
+
+@pytest.mark.parametrize("gone", [OSError("gone"), KeyError("gone"), StorageError("the photo is not there")])
+async def test_a_lost_photo_of_an_earlier_question_leaves_the_later_ones_answered(
+    settings: Settings, pictures: Pictures, gone: Exception
+) -> None:
+    lost: list[str] = []
+
+    def read(sha256: str) -> bytes:
+        if sha256 in lost:
+            raise gone
+        return pictures(sha256)
+
+    first = user(photo(1), "多少钱？")
+    async with LlamaEngine(settings, read) as running:
+        text, _ = await ask(running, request("c", first))
+    lost.append(photo(1).sha256)
+    async with LlamaEngine(settings, read) as running:
+        later = [first, assistant(text), user("有货吗？")]
+        words, figures = await ask(running, request("c", *later))
+        left = [*chat.without(tuple(later), lost)]
+        assert words == (await ask(running, request("d", *left)))[0]
+        with pytest.raises(EngineError, match="cannot be read"):
+            await ask(running, request("e", *later[:2], user(photo(1), "这个呢？")))
+        later += [assistant(words), user("好的")]
+        again, more = await ask(running, request("c", *later))
+        assert figures.tokens is not None
+        assert more.tokens is not None
+        assert more.tokens.reused >= figures.tokens.prompt, "what was answered without it is gone on from"
+        running.estimate(request("c", *later))
+        lost.clear()
+        later += [assistant(again), user("谢谢")]
+        shown, whole = await ask(running, request("c", *later))
+        assert whole.tokens is not None
+        assert pictures.read.count(photo(1).sha256) >= 2, "a photo that is back is shown again"
+        assert running._runner.lost == frozenset()
+    assert json.loads(shown)
+
+
+async def test_a_photo_that_was_erased_is_no_lost_one(settings: Settings) -> None:
+    def read(sha256: str) -> bytes:
+        raise OSError("gone")
+
+    async with LlamaEngine(settings, read) as running:
+        await ask(running, request("c", user(photo(1), "多少钱？"), assistant("{}"), user("有货吗？")))
+        assert running._runner.lost == {photo(1).sha256}
+        await running.forget(["c"], [photo(1).sha256])
+        assert running._runner.lost == frozenset()
 
 
 async def test_other_schemas_and_other_mens_answers_are_understood(engine: Make) -> None:

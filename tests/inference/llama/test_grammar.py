@@ -126,3 +126,15 @@ def test_an_escape_that_was_begun_is_ended() -> None:
 def test_a_type_that_is_not_understood_is_said() -> None:
     with pytest.raises(ValueError, match="integer"):
         Grammar({"type": "integer"})
+
+
+@pytest.mark.parametrize("values", [["one", 2], [None, "none"], []])
+def test_an_enum_of_strings_and_others_is_refused_instead_of_written_wrongly(values: list[object]) -> None:
+    with pytest.raises(ValueError, match="enum"):
+        Grammar({"enum": values})
+
+
+@pytest.mark.parametrize("value", [1, None, True, ['"']])
+def test_an_enum_without_strings_is_written_as_json(value: object) -> None:
+    grammar = Grammar({"enum": [value]})
+    assert json.loads(grammar.forced(grammar.start)[0]) == value

@@ -40,6 +40,7 @@ def odd(number: int, width: int, height: int) -> Photo:
 async def test_two_hundred_hostile_requests_leave_the_engine_whole(settings: Settings) -> None:
     dice = random.Random(20261123)
     photos = (photo(1), photo(2), odd(3, 1, 20_000), odd(4, 20_000, 1), odd(5, 3, 3))
+    names = ["a", "b", "c", "d", "\0", "\ud800", ""]
 
     def message() -> Message:
         body = tuple(dice.choice((*WORDS, *photos)) for _ in range(dice.randrange(5)))
@@ -50,7 +51,7 @@ async def test_two_hundred_hostile_requests_leave_the_engine_whole(settings: Set
         for _ in range(dice.randrange(3)):
             messages += [message(), assistant(dice.choice(('{"action":"none","seen":null,"reply":"好"}', *WORDS)))]
         wanted = Request(
-            conversation=dice.choice(("a", "b", "c", "d", "\0", "\ud800", "")),
+            conversation=dice.choice(names),
             messages=(dice.choice((SYSTEM, Message(role="system", body=(dice.choice(WORDS),)))), *messages, message()),
             schema=answer.SCHEMA,
             max_tokens=dice.choice((1, 2, 8, 20)),
@@ -78,7 +79,9 @@ async def test_two_hundred_hostile_requests_leave_the_engine_whole(settings: Set
         for _ in range(50):
             outcomes += await asyncio.gather(*(one(engine) for _ in range(4)))
             if dice.random() < 0.2:
-                await engine.forget([dice.choice("abcd")], [dice.choice(photos).sha256])
+                gone = dice.randrange(4)
+                await engine.forget([names[gone]], [dice.choice(photos).sha256])
+                names[gone] += "'"  # as a conversation's number, it never comes again
         text, _ = await ask(engine, request("after", user("你好")))
         assert answer.load(text)
         runner = engine._runner

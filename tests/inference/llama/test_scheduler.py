@@ -12,6 +12,7 @@ class Task:
     name: str
     need: Need
     priority: int = 0
+    yields: bool = False
 
 
 def scheduler(*running: Task, parallel: int = 4, mixes: bool = True) -> Scheduler[Task]:
@@ -123,3 +124,41 @@ def test_removing_reaches_both_lists_and_nobody_else() -> None:
     made.remove(made.running[0])
     made.remove(waiting)
     assert (made.waiting, made.running) == ([], [])
+
+
+def look(name: str = "look") -> Task:
+    return Task(name, Need(kind="encode"), priority=1, yields=True)
+
+
+def test_an_answer_takes_the_place_of_a_photo_that_nobody_asked_about_yet() -> None:
+    first, second = look("first"), look("second")
+    made = scheduler(first, parallel=1)
+    made.add(second)
+    made.add(prompt("answer", 10))
+    made.admit(lambda task: True)
+    assert made.waiting == [second]
+    assert shown(made.step()) == ("decode", [("answer", 10)])
+    made.remove(made.running[-1])
+    assert shown(made.step()) == ("encode", [("first", 0)])
+
+
+def test_a_photo_that_nobody_asked_about_yet_takes_a_place_that_is_free_and_no_other() -> None:
+    made = scheduler(answer(), parallel=2)
+    made.add(look("first"))
+    made.add(look("second"))
+    made.admit(lambda task: True)
+    assert [task.name for task in made.running] == ["answer", "first"]
+    made.add(prompt("third"))
+    made.add(prompt("fourth"))
+    made.admit(lambda task: True)
+    assert [task.name for task in made.running] == ["answer", "first", "third"]
+    assert [task.name for task in made.waiting] == ["second", "fourth"]
+
+
+def test_one_that_begins_anew_comes_before_all_others() -> None:
+    made = scheduler()
+    early, back = prompt("early"), prompt("back")
+    made.add(early)
+    made.again(back)
+    made.admit(lambda task: True)
+    assert made.running == [back, early]
