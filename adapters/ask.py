@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.errors import BotError, PhotoError, PhotoFault, StorageError, TryLater
+from bot.errors import BotError, Erased, PhotoError, PhotoFault, StorageError, TryLater
 from bot.model import Customer, Event, Holder, Photo, PhotoRef, Trace
 from bot.ports import Accept, Capabilities, Finding, Outgoing, PhotoStore, Store
 
@@ -111,10 +111,11 @@ class AskAdapter:
             raise Unusable(exc.reason, str(exc), place=at) from exc
 
     async def _holder(self, customer: Customer) -> Holder:
-        """Who speaks for the shop. One who was erased while he waited must not come back by being asked for."""
-        if not await self._store.history(customer, limit=1):
+        """Who speaks for the shop: the bot, to one who was erased while he waited."""
+        try:
+            return (await self._store.conversation(customer, language="zh")).holder
+        except Erased:
             return "bot"
-        return (await self._store.conversation(customer, language="zh")).holder
 
     async def _end(self, customer: Customer, outgoing: Outgoing | None) -> None:
         """A turn of his ended: tells all whose questions it answered. Raises :class:`~bot.errors.StorageError`.

@@ -198,17 +198,23 @@ class Intake:
             del place.unsent[0]
 
     async def _answer_all(self, customer: Customer, place: _Customer) -> None:
+        answered = False
         while customer.channel in self._adapters and (events := await self._store.events(customer)):
             # What an earlier run left behind goes out before anything newer.
             await self._send_unsent(place)
             with following(events[0].id):
                 if events := await self._burst(customer, place, events):
+                    answered = True
                     place.idle.clear()
                     place.halt.clear()
                     try:
                         await self._turn(customer, place, events)
                     finally:
                         place.idle.set()
+
+        if not answered and customer.channel in self._adapters:
+            # Erased before his turn began: whoever waits for it is told.
+            await self._adapters[customer.channel].over(customer)
 
     async def _burst(self, customer: Customer, place: _Customer, events: list[Event]) -> list[Event]:
         """Waits for the rest of a burst, no longer than ``merge_s`` after its newest piece.

@@ -342,6 +342,7 @@ async def test_a_customer_erased_in_the_middle_of_a_burst_is_let_go(built: Built
     house.intake._wake(ME)
     await task
     assert house.adapter.sent == []
+    assert house.adapter.silences == [ME]
     assert await house.store.export(ME) == await house.store.export(YOU), "nothing is begun anew for him"
 
 

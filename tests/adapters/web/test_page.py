@@ -183,6 +183,7 @@ async def test_stop_ends_an_answer(browser: Browser, house: House) -> None:
     async with visit(browser, house) as me:
         house.gate.clear()
         await me.say("在吗")
+        await expect(me.live.locator(".dots")).to_be_visible()
         await house.adapter.preview(await who(me), "", "有的。")
         await me.stop.click()
         await expect(me.live.locator(".foot")).to_have_text("已停止")
@@ -301,6 +302,7 @@ async def test_a_server_that_is_killed_in_mid_answer_loses_and_doubles_nothing(b
         await me.answered()
         house.gate.clear()
         await me.say("写到一半")
+        await expect(me.live.locator(".dots")).to_be_visible()
         await house.adapter.preview(await who(me), "", "您说的是")
         await expect(me.live.locator(".bubble")).to_have_text("您说的是")
         await house.stop()
