@@ -185,8 +185,6 @@ class Intake:
                     # What he had said is gone, and his answer with it; what he says from now on is his first word.
                     log.info("a turn of channel %s ended with its customer's erasure", customer.channel)
                     place.news.set()
-                    if customer.channel in self._adapters:
-                        await self._adapters[customer.channel].over(customer)
         finally:
             for task in place.looking:
                 task.cancel()

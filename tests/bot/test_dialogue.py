@@ -12,7 +12,7 @@ import pytest
 from bot import prompt, words
 from bot.answer import SCHEMA
 from bot.dialogue import Dialogue, Outcome, Voice
-from bot.errors import EngineError, TooLong
+from bot.errors import EngineError, Erased, TooLong
 from bot.model import (
     Action,
     Answer,
@@ -63,7 +63,10 @@ class Desk:
     told: list[tuple[str, Estimate]] = field(default_factory=list)
 
     async def conversation(self) -> Conversation:
-        return await self.store.conversation(CUSTOMER, language="zh")
+        try:
+            return await self.store.conversation(CUSTOMER, language="zh")
+        except Erased:  # his first word
+            return await self.store.begin(CUSTOMER, language="zh")
 
     async def ask(self, *body: str | Photo, language: Language = "zh") -> Outcome:
         self.shown.clear()
