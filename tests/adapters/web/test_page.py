@@ -166,19 +166,6 @@ async def test_the_estimate_is_gone_when_words_come(browser: Browser, house: Hou
         await expect(me.live.locator(".bubble")).to_have_text("看到了。")
 
 
-async def test_a_first_word_that_takes_long_is_spoken_of(browser: Browser, house: House) -> None:
-    async with visit(browser, house) as me:
-        house.gate.clear()
-        await me.page.clock.install()
-        await me.say("在吗")
-        await expect(me.live.locator(".dots")).to_be_visible()
-        await me.page.clock.fast_forward(10_000)
-        await expect(me.live.locator(".wait")).to_contain_text("还在想")
-        await expect(me.spoken).to_contain_text("还在想")
-        house.gate.set()
-        await me.answered()
-
-
 async def test_stop_ends_an_answer(browser: Browser, house: House) -> None:
     async with visit(browser, house) as me:
         house.gate.clear()

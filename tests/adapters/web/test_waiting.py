@@ -29,6 +29,7 @@ async def test_who_waits_long_for_a_first_word_is_told_so_whatever_was_estimated
         await expect(bubble).to_have_text("")
         await me.page.clock.fast_forward(3_000)
         await expect(bubble).to_have_text(LATE)
+        await expect(me.spoken).to_have_text(LATE)
         await expect(bubble.locator(".dots")).to_be_visible()
         await expect(me.stop).to_be_visible()
         await house.adapter.preview(await who(me), "", "有的。")
