@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from bot import address, knowledge, prompt, server
 from bot import config as configuration
 from bot.backend import engine_of
+from bot.burst import MOST_PHOTOS
 from bot.config import DEFAULT_SHOP, Config, Shop
-from bot.dialogue import MOST_PHOTOS, Dialogue, Voice
+from bot.dialogue import Dialogue, Voice
 from bot.errors import BotError, ConfigError, EngineError, TooLong
 from bot.facts import ShopFacts
 from bot.intake import Intake

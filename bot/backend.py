@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.burst import MOST_PHOTOS
 from bot.config import Config
-from bot.dialogue import MOST_PHOTOS
 from bot.place import Place
 from bot.ports import Engine, EngineInfo, Finding
 from bot.words import LANGUAGES

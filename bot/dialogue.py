@@ -41,10 +41,6 @@ from bot.vocabulary import named
 
 log = logging.getLogger(__name__)
 
-#: Characters of a turn that the model reads; what is longer is cut and the customer told so.
-MOST_WORDS = 1_000
-MOST_PHOTOS = 4
-
 Show = Callable[[str], Awaitable[None]]
 Tell = Callable[[str, Estimate], Awaitable[None]]
 

@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from bot import words
-from bot.dialogue import MOST_PHOTOS, MOST_WORDS, Dialogue, Outcome
+from bot import burst, words
+from bot.dialogue import Dialogue, Outcome
 from bot.errors import EngineBusy, EngineError, Erased, PhotoError, StorageError, TooLong, TryLater
 from bot.log import following
 from bot.model import (
@@ -49,24 +49,6 @@ _AWAY = 5.0
 _BUSY = 2.0
 #: Most seconds that one who stopped an answer waits for its end.
 _STOPPING = 5.0
-
-_ENDS = (*"。！？!?~～", "吗", "呢", "么", "谢谢", "thanks", "thank you")
-
-
-def patience(events: Sequence[Event], merge_s: float) -> float:
-    """Seconds that the newest event may still wait for the rest of a burst.
-
-    A finished question goes at once, a lone photo waits longest: its words are being typed.
-    """
-    newest = events[-1]
-    if newest.kind not in (EventKind.MESSAGE, EventKind.EDITED):
-        return 0.0
-    if newest.album is not None:
-        return merge_s
-    text = newest.text.strip().lower()
-    if text and (newest.photos or newest.refs or text.endswith(_ENDS)):
-        return min(0.2, merge_s)
-    return min(0.6, merge_s) if text else merge_s
 
 
 @dataclass(slots=True)
@@ -222,10 +204,10 @@ class Intake:
         adapter, clock = self._adapters[customer.channel], asyncio.get_running_loop().time
         while events:
             events = [await self._fetched(adapter, event) for event in events]
-            left = patience(events, self._merge_s) - (clock() - place.came)
+            left = burst.patience(events, self._merge_s) - (clock() - place.came)
             if left <= 0:
                 return events
-            self._look(customer, place, [photo for event in events for photo in event.photos][:MOST_PHOTOS])
+            self._look(customer, place, [photo for event in events for photo in event.photos][: burst.MOST_PHOTOS])
             try:
                 await asyncio.wait_for(place.news.wait(), left)
             except TimeoutError:
@@ -301,10 +283,8 @@ class Intake:
         language: Language,
     ) -> Outcome:
         """What a turn's events lead to: sentences by rule, then the answer to what is left."""
-        turn, events = events[0].id, _current(events)
-        rules = _rules(events, dialogue, language)
-        body, cut = _body(events)
-        rules += [dialogue.say(language, key, n=MOST_PHOTOS) for key in cut]
+        turn, (body, keys) = events[0].id, burst.turn(events, language)
+        rules = [dialogue.say(language, key, n=burst.MOST_PHOTOS) for key in keys]
         if not body:
             return Outcome(text="\n".join(rules), source="rule", trace=Trace())
         try:
@@ -432,67 +412,3 @@ def _unwritten(body: Sequence[str | Photo], text: str) -> Outcome:
     """An answer that the model did not finish: the question stays in the conversation, with what the customer read."""
     exchange = Exchange(body=tuple(body), answer=Answer(action=Action.NONE, seen=None, reply=text))
     return Outcome(text=text, source="rule", exchanges=(exchange,), trace=Trace())
-
-
-def _current(events: Sequence[Event]) -> list[Event]:
-    """The events as they stand now: an edit takes the place of what it edits, a recall takes it away.
-
-    All of them stay in the list, emptied, so that they are done with the turn.
-    """
-    edited = {event.target: event for event in events if event.kind is EventKind.EDITED and event.target}
-    recalled = {event.target for event in events if event.kind is EventKind.RECALLED}
-    present = {event.id for event in events}
-    out = []
-    for event in events:
-        if event.id in recalled or event.kind is EventKind.RECALLED:
-            out.append(_emptied(event))
-        elif event.id in edited:
-            new = edited[event.id]
-            # What was wrong with a photo goes with it: an edit that brings another one brings its faults too.
-            faults = new.faults if new.photos or new.faults else event.faults
-            photos, refs = new.photos or event.photos, new.refs or event.refs
-            out.append(replace(event, text=new.text, photos=photos, refs=refs, faults=faults))
-        elif event.kind is EventKind.EDITED and event.target in present:
-            out.append(_emptied(event))
-        else:
-            out.append(event)
-    return out
-
-
-def _emptied(event: Event) -> Event:
-    return replace(event, text="", photos=(), refs=(), faults=(), attachment=None)
-
-
-def _rules(events: Sequence[Event], dialogue: Dialogue, language: Language) -> list[str]:
-    """What is said without the model: a greeting, a kind of message or a picture that cannot be read. Each once."""
-    out = []
-    for event in events:
-        if event.kind is EventKind.ENTERED or (event.kind is EventKind.COMMAND and not event.photos):
-            out.append(dialogue.say(language, "answer.greeting"))
-        if event.attachment:
-            known = words.keys(language)
-            key = f"unsupported.{event.attachment}"
-            out.append(dialogue.say(language, key if key in known else "unsupported.other"))
-        out += [dialogue.say(language, f"photo.{fault}") for fault in event.faults]
-    return list(dict.fromkeys(out))
-
-
-def _body(events: Sequence[Event]) -> tuple[list[str | Photo], list[str]]:
-    """Photos and words of a turn as the model reads them, and the keys of what to say about what was left out.
-
-    Photos stand before words, as the model was trained: within one turn nothing was computed yet.
-    """
-    spoken = [e for e in events if e.kind in (EventKind.MESSAGE, EventKind.EDITED, EventKind.CHOICE)]
-    # A command is answered by rule; a photo under one is a photo.
-    shown = [e for e in events if e in spoken or e.kind is EventKind.COMMAND]
-    photos = [photo for event in shown for photo in event.photos]
-    text = "\n".join(event.text.strip() for event in spoken if event.text.strip())
-    cut = []
-    if len(photos) > MOST_PHOTOS:
-        cut.append("photo.too_many")
-    if len(text) > MOST_WORDS:
-        cut.append("answer.too_long")
-    body: list[str | Photo] = [*photos[:MOST_PHOTOS]]
-    if text:
-        body.append(text[:MOST_WORDS])
-    return body, cut

@@ -19,9 +19,9 @@ from starlette.routing import Mount
 
 from adapters.ask import Question
 from bot.app import House, asking, channels, kept, learn, running
+from bot.burst import MOST_PHOTOS
 from bot.cli.run import _hello
 from bot.config import Config, Storage, load
-from bot.dialogue import MOST_PHOTOS
 from bot.errors import ConfigError, EngineError, StorageError, TooLong
 from bot.model import Customer, Event
 from bot.place import Place

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.burst import MOST_PHOTOS
 from bot.config import Config
-from bot.dialogue import MOST_PHOTOS
 from inference import models
 from inference.hardware import GIB, MIB, Choice, Device, Hardware, Shape, choose, find
 from inference.llama.admission import MARGIN, QUESTION

@@ -1,0 +1,133 @@
+"""Photos are fetched and kept before they are asked about; what cannot be used is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import pytest
+
+from bot import intake as module
+from bot import words
+from bot.burst import MOST_PHOTOS, MOST_WORDS
+from bot.errors import (
+    PhotoError,
+    TryLater,
+)
+from bot.model import Event, Photo, PhotoRef
+from tests.bot.intake.house import ME, PHOTO, YOU, Built
+from tests.fakes.engine import written
+
+
+async def test_a_photo_is_fetched_and_kept_before_it_is_asked_about(built: Built) -> None:
+    house = built()
+    house.adapter.files = {"f1": [b"a photo"]}
+    await house.say("看看？", refs=(PhotoRef(ref="f1"),))
+    await house.adapter.replies(1)
+    ((photo, text),) = house.bodies()
+    assert isinstance(photo, Photo)
+    assert (photo.width, photo.height, text) == (100, 80, "看看？")
+    assert await house.store.photo(ME, photo.sha256) == photo
+    (said, _) = await house.said()
+    assert said.turn.photos == (photo,)
+
+
+@pytest.mark.parametrize("fault", ["broken", "format", "too_big", "too_many_pixels", "too_small"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_a_photo_that_cannot_be_used_gets_its_sentence(built: Built, fault: str, language: Any) -> None:
+    house = built()
+    house.adapter.files = {"f1": [fault.encode()]}
+    await house.say(refs=(PhotoRef(ref="f1"),), language=language)
+    (reply,) = await house.adapter.replies(1)
+    assert (reply.text, reply.source) == (words.say(language, f"photo.{fault}"), "rule")
+    assert house.engine.requests == []
+
+
+async def test_the_words_beside_a_broken_photo_are_answered_too(built: Built) -> None:
+    house = built()
+    house.adapter.files = {"f1": [b"broken"], "f2": [b"good"], "f3": [b"broken"]}
+    await house.say("看看？", refs=(PhotoRef(ref="f1"), PhotoRef(ref="f2"), PhotoRef(ref="f3")))
+    (reply,) = await house.adapter.replies(1)
+    assert reply.text == f"{words.say('zh', 'photo.broken')}\n您说「看看？」。"
+    assert reply.source == "model"
+
+
+async def test_a_photo_is_asked_for_until_the_network_is_back(built: Built) -> None:
+    house = built()
+    house.adapter.files = {"f1": [*[TryLater("not now", seconds=0)] * 20, b"a photo"]}
+    await house.say("看看？", refs=(PhotoRef(ref="f1"),))
+    await house.adapter.replies(1)
+    assert len(house.bodies()[0]) == 2
+    assert house.adapter.fetches == ["f1"] * 21
+
+
+async def test_a_photo_that_nobody_gives_us_is_given_up_in_the_end(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FETCH_FOR", 0.0)
+    house = built()
+    house.adapter.files = {"f1": [TryLater("not now", seconds=0)]}
+    await house.say(refs=(PhotoRef(ref="f1"),))
+    assert (await house.adapter.replies(1))[0].text == words.say("zh", "photo.gone")
+
+
+async def test_a_customer_erased_while_his_photo_is_fetched_does_not_come_back(built: Built) -> None:
+    house = built()
+
+    async def fetch(event: Event, ref: PhotoRef) -> bytes:
+        await house.store.erase(ME)
+        return b"a photo"
+
+    house.adapter.fetch = fetch  # type: ignore[method-assign]
+    await house.say("看看？", refs=(PhotoRef(ref="f1"),))
+    await house.settled()
+    assert house.adapter.sent == []
+    assert house.adapter.silences == [ME]
+    assert await house.store.customers() == []
+    assert await house.store.export(ME) == await house.store.export(YOU)
+
+
+async def test_a_customer_erased_while_his_photo_cannot_be_fetched_is_let_go(built: Built) -> None:
+    house = built()
+    tries = count()
+
+    async def fetch(event: Event, ref: PhotoRef) -> bytes:
+        if next(tries) == 3:
+            await house.store.erase(ME)
+        raise TryLater("not now", seconds=0)
+
+    house.adapter.fetch = fetch  # type: ignore[method-assign]
+    await house.say("看看？", refs=(PhotoRef(ref="f1"),))
+    await house.settled()
+    assert house.adapter.silences == [ME]
+    assert await house.store.customers() == []
+
+
+async def test_a_photo_that_its_adapter_refuses_gets_the_sentence_of_its_reason(built: Built) -> None:
+    house = built()
+    house.adapter.files = {"f1": [PhotoError("too_big", "40 MB")]}
+    await house.say(refs=(PhotoRef(ref="f1"),))
+    assert (await house.adapter.replies(1))[0].text == words.say("zh", "photo.too_big")
+    assert house.adapter.fetches == ["f1"]
+
+
+async def test_more_photos_than_the_model_reads_are_left_out_and_said(built: Built) -> None:
+    house = built()
+    photos = tuple(replace(PHOTO, sha256=str(n) * 64) for n in range(MOST_PHOTOS + 1))
+    await house.say("看看？", photos=photos)
+    (reply,) = await house.adapter.replies(1)
+    assert house.bodies() == [(*photos[:MOST_PHOTOS], "看看？")]
+    assert reply.text.splitlines()[0] == words.say("zh", "photo.too_many", n=MOST_PHOTOS)
+    await house.say("看看？", photos=photos[:MOST_PHOTOS])
+    assert (await house.adapter.replies(2))[1].text == "您说「看看？」。"
+
+
+async def test_words_without_end_are_cut_and_said(built: Built) -> None:
+    house = built([written("好的。"), written("好的。")])
+    await house.say("字" * (MOST_WORDS + 1))
+    (reply,) = await house.adapter.replies(1)
+    assert house.bodies() == [("字" * MOST_WORDS,)]
+    assert reply.text == f"{words.say('zh', 'answer.too_long')}\n好的。"
+    await house.say("字" * MOST_WORDS)
+    assert (await house.adapter.replies(2))[1].text == "好的。"
