@@ -122,9 +122,11 @@ class AskAdapter:
 
         Which these are the store knows: a turn's questions are done with it, and those of the next turn are not.
         """
+        # Whose question is taken in while the store is read belongs to a later turn, and is not among those read.
+        taken = {route: w for route, w in self._waiting.items() if w.customer == customer and w.taken}
         undone = {event.id for event in await self._store.events(customer)}
-        for route, waiting in self._waiting.items():
-            if waiting.customer == customer and waiting.taken and route not in undone and not waiting.reply.done():
+        for route, waiting in taken.items():
+            if route not in undone and not waiting.reply.done():
                 waiting.reply.set_result(outgoing)
 
     def _document(self, outgoing: Outgoing | None, holder: Holder, notice: str | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 _PROMPTS = Path(__file__).parent / "prompts"
 #: Bytes of one question at the loopback door: words, and photos as base64.
 _QUESTION_BYTES = 64_000_000
+#: Seconds between two looks whether another command is done.
+_ANOTHER = 0.2
 
 
 # ---------------------------------------------------------------------------------------------- the shops
@@ -354,13 +356,28 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def _after_others(stack: AsyncExitStack, path: Path) -> None:
+    from storage.lock import Held, RunLock
+
+    said = False
+    while True:
+        with suppress(Held):
+            stack.enter_context(RunLock(path))
+            return
+        if not said:
+            log.warning("another `ask` is at work on this data; this one waits for it")
+            said = True
+        await asyncio.sleep(_ANOTHER)
+
+
 @asynccontextmanager
 async def asking(config: Config, place: Place) -> AsyncIterator[AskAdapter]:
     """A house for one command: no channel but ``ask``, no server. A running bot beside it is not disturbed.
 
-    It answers what it is asked itself: what else is open may be another command's, which waits for it.
+    One such house after the other: two would answer each other's questions where the customer is the same.
     """
     async with AsyncExitStack() as stack:
+        await _after_others(stack, place.asking)
         house = await stack.enter_async_context(opened(config, place))
         adapter = asker(house, secrets.token_urlsafe(32))
         house.adapters["ask"] = adapter

@@ -59,6 +59,11 @@ class Place:
         return self.data / f"{self.name}.lock"
 
     @property
+    def asking(self) -> Path:
+        """The lock of the one command that answers questions without a running bot."""
+        return self.data / f"{self.name}.ask.lock"
+
+    @property
     def door(self) -> Path:
         """Port and token of the running bot, for its owner only."""
         return self.data / f"{self.name}.door.json"

@@ -9,8 +9,13 @@ from pathlib import Path
 from bot.errors import StorageError
 
 
+class Held(StorageError):
+    """Another process has the lock."""
+
+
 class RunLock:
-    """Use as ``with``. Raises :class:`~bot.errors.StorageError`, naming the other process, when one runs already.
+    """Use as ``with``. Raises :class:`Held`, naming the other process, when one runs already, and
+    :class:`~bot.errors.StorageError` when the file cannot be written.
 
     The file holds the process id for people to read; the lock is the kernel's, so that ``kill -9`` frees it.
     """
@@ -44,13 +49,13 @@ class RunLock:
 
 
 def free(path: Path) -> None:
-    """Raises :class:`~bot.errors.StorageError`, as :class:`RunLock` would, when a bot runs. Changes nothing."""
+    """Raises :class:`Held`, as :class:`RunLock` would, when a bot runs. Changes nothing."""
     if (pid := holder(path)) is not None:
         raise _held(path, pid)
 
 
-def _held(path: Path, pid: int) -> StorageError:
-    return StorageError(
+def _held(path: Path, pid: int) -> Held:
+    return Held(
         f"{path.parent}: a bot runs on this data already{f' (process {pid})' if pid else ''}; "
         "stop it first, or give this one a [storage] of its own"
     )

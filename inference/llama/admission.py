@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from collections.abc import Sequence as Listed
 from enum import Enum, auto
 from typing import Any
 
@@ -48,14 +49,14 @@ class Admission:
         #: Cells that one conversation may take.
         self.share = min(settings.n_ctx // settings.parallel, model.trained)
 
-    def start(self, job: Job, reserved: int) -> Start:
+    def start(self, job: Job, running: Listed[Job]) -> Start:
         """Gives a job its sequence and its legs; one that does not begin has taken nothing.
 
-        Raises :class:`TooLong` when the conversation does not fit into its share. ``reserved``: cells that others
-        were promised.
+        Raises :class:`TooLong` when the conversation does not fit into its share. ``running``: those under way, who
+        were promised cells and sequences that they did not take yet.
         """
         if job.request is None:
-            return self._prepare(job, reserved)
+            return self._prepare(job, running)
         request, prompt = job.request, job.prompt
         held = self.memory.best(request.conversation, prompt.trunk)
         shared = self._shared(prompt.shared)
@@ -74,9 +75,11 @@ class Admission:
         # What the others share takes no cells a second time; a sequence that was parked does.
         resident = held is None and shared is not None and bool(shared.sequences)
         wanted = fresh if resident or (held and held.slot >= 0) else before + fresh
+        # The answer's sequence, the conversation's own unless it is there, the shop's prompt likewise.
+        slots = 1 + (held is None or held.slot < 0) + (held is None and shared is not None and not shared.sequences)
         place = self.memory.place(request.conversation)
         place.busy = True
-        if not self.memory.room(cells=wanted, slots=3, reserved=reserved):
+        if not self._room(wanted, slots, running):
             self.memory.leave(place)
             return Start.NO_ROOM
         sequence = self.memory.resume(place, prompt.trunk)
@@ -120,7 +123,14 @@ class Admission:
             photo = part.piece.photo if isinstance(part.piece, chat.Image) else None
             sequence.extend(part.piece, part.tokens, photo, part.grid)
 
-    def _prepare(self, job: Job, reserved: int) -> Start:
+    def _room(self, cells: int, slots: int, running: Listed[Job]) -> bool:
+        """Whether there is so much beyond what those who run were promised."""
+        return self.memory.room(
+            cells=cells + sum(other.unspent for other in running),
+            slots=slots + sum(len(other.legs) for other in running),
+        )
+
+    def _prepare(self, job: Job, running: Listed[Job]) -> Start:
         """A shop's prompt, unless it is there; then only the photos are left. Raises :class:`TooLong` when the prompt
         leaves no room for a question and its answer.
         """
@@ -135,7 +145,7 @@ class Admission:
                 f"conversation has {self.share}: shorten the prompt, make inference.n_ctx larger or inference.parallel "
                 "smaller"
             )
-        if not self.memory.room(cells=_cells(opening), slots=1, reserved=reserved):
+        if not self._room(_cells(opening), 1, running):
             return Start.NO_ROOM
         self._open(job, shared, opening)
         return Start.BEGUN

@@ -63,6 +63,11 @@ class Memory:
         """Cells that are taken."""
         return cells_of([sequence for place in list(self._places.values()) for sequence in list(place.sequences)])
 
+    @property
+    def free(self) -> int:
+        """Sequences that nobody holds."""
+        return len(self._free)
+
     def best(self, key: str, pieces: Pieces) -> Sequence | None:
         """The longest sequence, in the context or parked, that a prompt can go on from. Changes nothing."""
         place = self._places.get(key)
@@ -82,12 +87,9 @@ class Memory:
 
     # --- taking
 
-    def room(self, *, cells: int, slots: int, reserved: int) -> bool:
-        """Makes room by parking or dropping what is least recently used. False when all that is left is in use.
-
-        ``reserved``: cells promised to requests that are running.
-        """
-        while len(self._free) < slots or self.cells - self.used - reserved < cells:
+    def room(self, *, cells: int, slots: int) -> bool:
+        """Makes room by parking or dropping what is least recently used. False when all that is left is in use."""
+        while self.free < slots or self.cells - self.used < cells:
             idle = [place for place in self._places.values() if not place.busy and place.sequences]
             if not idle:
                 return False

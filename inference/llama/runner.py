@@ -181,8 +181,7 @@ class Runner:
     def _start(self, job: Job) -> bool:
         """Whether there was room for a job; one that failed at once is answered, and gone from those that wait."""
         with self._answering_for([job]):
-            reserved = sum(other.unspent for other in self.scheduler.running)
-            while (start := self.admission.start(job, reserved)) is Start.AGAIN:
+            while (start := self.admission.start(job, self.scheduler.running)) is Start.AGAIN:
                 pass
             if start is Start.NO_ROOM:
                 return False

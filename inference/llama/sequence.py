@@ -78,8 +78,8 @@ class Sequence:
 
     @property
     def owing(self) -> int:
-        """Cells still to be decoded."""
-        return sum(span.left for span in self.owed)
+        """Cells still to be decoded. The estimate asks from another thread: a copy is made in one piece."""
+        return sum(span.left for span in list(self.owed))
 
     def serves(self, pieces: Listed[Piece]) -> bool:
         """Whether a prompt of these pieces can go on from here."""

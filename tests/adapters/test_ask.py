@@ -160,6 +160,35 @@ async def test_a_reply_is_waited_for_until_it_leaves(core: Core) -> None:
     assert (await asking)["reply"] == "在的。"
 
 
+async def test_a_question_taken_in_while_another_is_being_told_waits_for_its_own_answer(
+    store: SqlStore, photos: PhotoFiles
+) -> None:
+    """What is read of the store may be older than the newest question."""
+    read, go = asyncio.Event(), asyncio.Event()
+
+    class Late(SqlStore):
+        async def events(self, customer: Customer) -> list[Event]:
+            found = await super().events(customer)
+            read.set()
+            await go.wait()
+            return found
+
+    async for core in opened(Late(store.database), photos, answers=True):
+        first = asyncio.create_task(core.adapter.ask(question("一")))
+        [event] = await core.asked()
+        sending = asyncio.create_task(core.send(await core.finish(event, text="一。")))
+        await read.wait()
+        second = asyncio.create_task(core.adapter.ask(question("二")))
+        _, newer = await core.asked(2)
+        await asyncio.sleep(0)
+        go.set()
+        await sending
+        assert (await first)["reply"] == "一。"
+        assert not second.done()
+        await core.send(await core.finish(newer, text="二。"))
+        assert (await second)["reply"] == "二。"
+
+
 async def test_who_waits_asks_the_store_nothing(store: SqlStore, photos: PhotoFiles) -> None:
     """Every waiting customer's question would cost the whole house a read, again and again."""
     reads: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import json
 import re
@@ -25,9 +26,10 @@ from bot.config import Config, Storage, load
 from bot.errors import ConfigError, EngineError, StorageError, TooLong
 from bot.model import Customer, Event
 from bot.place import Place
+from bot.ports import Request
 from storage.photos import PhotoFiles
 from storage.store import SqlStore
-from tests.fakes.engine import Hang, ScriptedEngine, written
+from tests.fakes.engine import Answered, Hang, ScriptedEngine, written
 from tests.fakes.photos import normalise
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -231,3 +233,24 @@ async def test_a_question_at_the_terminal_leaves_what_others_asked_to_them(
         answered = await adapter.ask(Question(customer="me", text="你好？", photos=()))
     assert answered["reply"] == "好的。"
     assert len(engine.requests) == 1
+
+
+async def test_two_commands_that_ask_for_the_same_customer_each_get_their_own_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a running bot each is a house of its own, and both read the same store."""
+
+    def echo(request: Request) -> Answered:
+        return written(f"您说「{request.messages[-1].body[-1]}」。")
+
+    monkeypatch.setattr("bot.app.engine_of", lambda config, place, read_photo: ScriptedEngine(echo))
+    monkeypatch.setattr("bot.app._ANOTHER", 0.001)
+    (tmp_path / "bot.toml").write_text(f"[shop]\nknowledge = '{ROOT / 'demo'}'\n")
+    config = load(tmp_path / "bot.toml")
+
+    async def ask(words: str) -> str:
+        async with asking(config, Place.of(config, tmp_path)) as adapter:
+            return str((await adapter.ask(Question(customer="me", text=words, photos=())))["reply"])
+
+    answers = await asyncio.gather(*map(ask, ["一？", "二？", "三？"]))
+    assert answers == ["您说「一？」。", "您说「二？」。", "您说「三？」。"]

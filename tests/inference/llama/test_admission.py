@@ -9,16 +9,18 @@ from dataclasses import replace
 
 from bot.ports import Chunk, Request
 from inference.llama.admission import Start
-from inference.llama.job import Event, Job, Prompt
+from inference.llama.job import Event, Job, Leg, Prompt
 from inference.llama.runner import Runner
 from inference.llama.settings import Settings
 from tests.inference.llama.conftest import Pictures, assistant, photo, request, user
 
 
 @contextmanager
-def loaded(settings: Settings, pictures: Pictures, parked_bytes: int) -> Iterator[Runner]:
-    """A runner on this thread whose context holds little more than one conversation."""
-    runner = Runner(replace(settings, n_ctx=1024, parallel=1, parked_bytes=parked_bytes), pictures)
+def loaded(
+    settings: Settings, pictures: Pictures, parked_bytes: int, *, n_ctx: int = 1024, parallel: int = 1
+) -> Iterator[Runner]:
+    """A runner on this thread; by default its context holds little more than one conversation."""
+    runner = Runner(replace(settings, n_ctx=n_ctx, parallel=parallel, parked_bytes=parked_bytes), pictures)
     try:
         yield runner
     finally:
@@ -72,10 +74,10 @@ def test_a_job_whose_ground_was_taken_to_make_room_is_started_again_and_begins(
     size = state_bytes(settings, pictures)
     with loaded(settings, pictures, size * 3 // 2) as runner:
         job, _ = job_of(returning(runner))
-        assert runner.admission.start(job, 0) is Start.AGAIN
+        assert runner.admission.start(job, ()) is Start.AGAIN
         assert job.seat is None
         assert not job.legs
-        assert runner.admission.start(job, 0) is Start.BEGUN
+        assert runner.admission.start(job, ()) is Start.BEGUN
 
 
 def test_such_a_job_is_answered_as_if_nothing_had_been_held(settings: Settings, pictures: Pictures) -> None:
@@ -91,5 +93,36 @@ def test_such_a_job_is_answered_as_if_nothing_had_been_held(settings: Settings, 
 def test_who_finds_all_in_use_waits(settings: Settings, pictures: Pictures) -> None:
     with loaded(settings, pictures, 0) as runner:
         job, _ = job_of(question(0))
-        assert runner.admission.start(job, reserved=1024) is Start.NO_ROOM
+        running, _ = job_of(question(1))
+        running.promised = 1024
+        assert runner.admission.start(job, [running]) is Start.NO_ROOM
         assert job.seat is None
+
+
+def test_sequences_that_others_were_promised_are_not_given_away(settings: Settings, pictures: Pictures) -> None:
+    """Each answer takes two sequences, one after the other; three begin when hardly any is free."""
+    with loaded(settings, pictures, 0, n_ctx=3072, parallel=3) as runner:
+        earlier = 0
+        while not earlier or runner.memory.free > 2:
+            answered(runner, request(f"earlier {earlier}", user("在吗")))
+            earlier += 1
+        jobs = [job_of(request(f"c{number}", user("在吗"))) for number in range(3)]
+        for job, _ in jobs:
+            runner.add(job)
+        while runner.step():
+            pass
+        ends = [events[-1] for _, events in jobs]
+        assert all(isinstance(end, Chunk) and end.done for end in ends), ends
+
+
+def test_one_who_stays_needs_no_more_than_his_answers_sequence(settings: Settings, pictures: Pictures) -> None:
+    with loaded(settings, pictures, 0) as runner:
+        first = user("在吗")
+        text = answered(runner, request("c", first))
+        wanted = request("c", first, assistant(text), user("多少钱？"))
+        job, _ = job_of(wanted)
+        running, _ = job_of(question(1))
+        place = runner.memory.place("elsewhere")
+        running.legs.extend(Leg(place, ()) for _ in range(runner.memory.free - 1))
+        assert runner.admission.start(job, [running]) is Start.BEGUN
+        assert runner.memory.best("c", job.prompt.trunk) is not None

@@ -85,7 +85,7 @@ def test_room_is_made_from_the_least_recently_used() -> None:
         fill(held, context, key, Words(key), each=30)
     held.place("a")
     assert held.used == 90
-    assert held.room(cells=40, slots=1, reserved=0)
+    assert held.room(cells=40, slots=1)
     assert held.used == 60
     assert held.best("b", (Words("b"),)) is not None, "it is parked"
     assert context.saved == 1
@@ -95,12 +95,12 @@ def test_room_is_made_from_the_least_recently_used() -> None:
     assert held.used == 90
 
 
-def test_what_is_promised_to_others_counts_as_taken() -> None:
+def test_room_that_is_there_costs_nobody_his_place() -> None:
     held, context = memory(cells=100)
     fill(held, context, "a", Words("a"), each=30)
-    assert held.room(cells=40, slots=1, reserved=30)
+    assert held.room(cells=70, slots=1)
     assert context.saved == 0
-    assert held.room(cells=40, slots=1, reserved=31)
+    assert held.room(cells=71, slots=1)
     assert context.saved == 1
 
 
@@ -112,12 +112,12 @@ def test_a_busy_conversation_and_the_shops_prompt_stay_to_the_last() -> None:
     busy.busy = True
     fill(held, context, "idle", Words("idle"), each=30)
     held.place("idle")
-    assert held.room(cells=30, slots=1, reserved=0)
+    assert held.room(cells=30, slots=1)
     assert shared.sequences
-    assert held.room(cells=60, slots=1, reserved=0)
+    assert held.room(cells=60, slots=1)
     assert not shared.sequences
     assert context.saved == 1, "a prompt's state is on disk, not parked"
-    assert not held.room(cells=71, slots=1, reserved=0)
+    assert not held.room(cells=71, slots=1)
     assert busy.sequences
 
 
@@ -125,7 +125,7 @@ def test_room_is_made_when_sequences_run_out() -> None:
     held, context = memory(slots=3)
     for key in "abc":
         fill(held, context, key, Words(key), each=1)
-    assert held.room(cells=1, slots=2, reserved=0)
+    assert held.room(cells=1, slots=2)
     assert len(context.held) == 1
 
 
@@ -133,20 +133,20 @@ def test_parked_conversations_beyond_the_limit_are_given_up() -> None:
     held, context = memory(cells=100, parked=200)
     for key in "abc":
         fill(held, context, key, Words(key), each=30)
-    assert held.room(cells=100, slots=1, reserved=0)
+    assert held.room(cells=100, slots=1)
     assert held.best("a", (Words("a"),)) is None
     assert held.best("b", (Words("b"),)) is not None
     assert held.best("c", (Words("c"),)) is not None
     small, other = memory(cells=100, parked=50)
     fill(small, other, "a", Words("a"))
-    assert small.room(cells=100, slots=1, reserved=0)
+    assert small.room(cells=100, slots=1)
     assert small.best("a", (Words("a"),)) is None
 
 
 def test_a_state_that_cannot_be_brought_back_is_as_good_as_none() -> None:
     held, context = memory(slots=1)
     fill(held, context, "a", Words("a"))
-    assert held.room(cells=100, slots=1, reserved=0)
+    assert held.room(cells=100, slots=1)
     context.broken = True
     assert held.resume(held.place("a"), (Words("a"),)) is None
     context.broken = False
@@ -162,7 +162,7 @@ def test_forgetting_reaches_what_is_parked_and_all_who_were_shown_the_photo() ->
     fill(held, context, "parked", Words("b"), Image(photo(1)))
     for key in ("named", "shown", "other"):
         held.place(key)
-    assert held.room(cells=45, slots=1, reserved=0)
+    assert held.room(cells=45, slots=1)
     assert context.saved == 1
     held.forget(["named", "unknown"], frozenset({photo(1).sha256}))
     kept = [key for key in ("named", "shown", "other", "parked") if _holds(held, key)]
