@@ -103,16 +103,20 @@ class Storage(_Section):
         return url
 
 
-def _auto(value: Any, check: ValidatorFunctionWrapHandler) -> int | str:
+def _auto(least: int) -> WrapValidator:
     """What may be either is explained as one thing, not once for each."""
-    try:
-        answer: int | str = check(value)
-    except ValidationError as exc:
-        raise ValueError('"auto" or a number') from exc
-    return answer
+
+    def validated(value: Any, check: ValidatorFunctionWrapHandler) -> int | str:
+        try:
+            answer: int | str = check(value)
+        except ValidationError as exc:
+            raise ValueError(f'"auto" or a number, {least} or above') from exc
+        return answer
+
+    return WrapValidator(validated)
 
 
-NumberOrAuto = Annotated[int | Literal["auto"], WrapValidator(_auto)]
+CountOrAuto = Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], _auto(1)]
 
 
 class Inference(_Section):
@@ -123,10 +127,11 @@ class Inference(_Section):
     mmproj: str = ""
     n_ctx: int = Field(8192, ge=1024)
     max_tokens: int = Field(256, ge=16)
-    gpu_layers: NumberOrAuto = "auto"
-    threads: NumberOrAuto = "auto"
+    #: None of them: the processor computes.
+    gpu_layers: Annotated[Annotated[int, Field(ge=0)] | Literal["auto"], _auto(0)] = "auto"
+    threads: CountOrAuto = "auto"
     #: Conversations that are answered side by side.
-    parallel: NumberOrAuto = "auto"
+    parallel: CountOrAuto = "auto"
 
 
 class Photos(_Section):
@@ -135,7 +140,7 @@ class Photos(_Section):
     #: Pixels of a kept photo's shorter side.
     short_side: int = Field(768, ge=64)
     #: What a photo may cost the model.
-    visual_tokens: NumberOrAuto = "auto"
+    visual_tokens: Annotated[Annotated[int, Field(ge=16)] | Literal["auto"], _auto(16)] = "auto"
     max_upload_bytes: int = Field(20_000_000, ge=100_000)
 
 

@@ -58,6 +58,8 @@ class Shape:
     cell: int
     #: Bytes that llama.cpp takes beside weights and context.
     buffers: int = 400 * MIB
+    #: Tokens of every photo, of a model that knows one size only.
+    photo: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +143,15 @@ def choose(
         reasons.append("1 thread for the model: there is no core to spare.")
     whole = layers > shape.layers
     beside = _PROMPT + _TALK + max_tokens
-    photo = visual_tokens if visual_tokens is not None else _visual_tokens(whole, usable)
-    if visual_tokens is None:
-        photo = max(_LEAST_PHOTO, min(photo, (n_ctx // (parallel or 1) - beside) // photos))
+    if shape.photo is not None:
+        photo = shape.photo
+        ignored = ", whatever photos.visual_tokens says" if visual_tokens not in (None, photo) else ""
+        reasons.append(f"A photo costs {photo} tokens: this model knows no other size{ignored}.")
+    elif visual_tokens is not None:
+        photo = visual_tokens
+        reasons.append(f"A photo costs at most {photo} tokens, as photos.visual_tokens says.")
+    else:
+        photo = max(_LEAST_PHOTO, min(_visual_tokens(whole, usable), (n_ctx // (parallel or 1) - beside) // photos))
         reasons.append(
             f"A photo costs at most {photo} tokens"
             + (", since the card computes it." if whole else ": on a plain processor each costs time.")

@@ -73,12 +73,23 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert [line.split(": ")[1] for line in lines] == ["shop.nane", "web.port"]
 
 
-def test_a_value_of_two_kinds_is_explained_in_one_line(tmp_path: Path) -> None:
-    for value, shown in (("'autp'", "'autp'"), ("true", "True"), ("1.5", "1.5")):
-        said = complaint(tmp_path, f"[inference]\nthreads = {value}\n")
-        assert said == f'bot.toml:2: inference.threads: "auto" or a number (it is {shown})'
-    made = loaded(tmp_path, "[inference]\nthreads = 3\nparallel = 'auto'\n").inference
-    assert (made.threads, made.parallel) == (3, "auto")
+@pytest.mark.parametrize(
+    ("section", "key", "least"),
+    [
+        ("inference", "threads", 1),
+        ("inference", "parallel", 1),
+        ("inference", "gpu_layers", 0),
+        ("photos", "visual_tokens", 16),
+    ],
+)
+def test_a_value_of_two_kinds_is_explained_in_one_line(tmp_path: Path, section: str, key: str, least: int) -> None:
+    wrong = [("'autp'", "'autp'"), ("true", "True"), ("1.5", "1.5"), (str(least - 1), str(least - 1))]
+    for value, shown in wrong:
+        said = complaint(tmp_path, f"[{section}]\n{key} = {value}\n")
+        assert said == f'bot.toml:2: {section}.{key}: "auto" or a number, {least} or above (it is {shown})'
+    for value in ("'auto'", str(least)):
+        made = getattr(loaded(tmp_path, f"[{section}]\n{key} = {value}\n"), section)
+        assert str(getattr(made, key)) == value.strip("'")
 
 
 def test_an_address_that_is_no_sqlite_file_is_refused_in_plain_words(tmp_path: Path) -> None:

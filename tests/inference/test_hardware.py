@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,7 @@ def test_as_many_photos_as_a_message_may_have_fit_every_model_on_every_machine(
             layers=row.layers,
             cell=row.kv_bytes_per_cell,
             buffers=row.buffers,
+            photo=row.visual_tokens,
         )
         for hardware in MACHINES:
             choice = choose(
@@ -132,7 +134,6 @@ def test_as_many_photos_as_a_message_may_have_fit_every_model_on_every_machine(
                 shape,
                 n_ctx=n_ctx,
                 parallel=parallel,
-                visual_tokens=row.visual_tokens,
                 photos=MOST_PHOTOS,
                 max_tokens=config.inference.max_tokens,
             )
@@ -149,6 +150,18 @@ def test_photos_that_cannot_fit_are_said_with_the_context_that_would_do() -> Non
     assert "4 conversations side by side, 2048 tokens for each" in said(choice)
     assert "may not fit" not in said(choose(machine(), DEMO, n_ctx=9520, parallel=4, visual_tokens=256))
     assert "may not fit" in said(choose(machine(), DEMO, n_ctx=1024))
+
+
+def test_what_a_photo_costs_is_the_models_or_the_owners_or_chosen_and_said() -> None:
+    small = replace(DEMO, photo=16)
+    fixed, ignored = choose(machine(), small, n_ctx=8192), choose(machine(), small, n_ctx=8192, visual_tokens=64)
+    assert (fixed.visual_tokens, ignored.visual_tokens) == (16, 16)
+    assert "A photo costs 16 tokens: this model knows no other size." in said(fixed)
+    assert "knows no other size, whatever photos.visual_tokens says." in said(ignored)
+    owner = choose(machine(), DEMO, n_ctx=8192, visual_tokens=64)
+    assert owner.visual_tokens == 64
+    assert "A photo costs at most 64 tokens, as photos.visual_tokens says." in said(owner)
+    assert "A photo costs at most 256 tokens: on a plain processor" in said(choose(machine(), EIGHT_B, n_ctx=8192))
 
 
 def test_photos_cost_less_where_the_owner_wants_more_conversations() -> None:
