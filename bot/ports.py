@@ -285,7 +285,7 @@ class Store(Protocol):
         ...
 
     async def photo(self, customer: Customer, sha256: str) -> Photo | None:
-        """The photo under this hash, if this customer sent it."""
+        """The photo under this hash, if this customer sent it or was sent it."""
         ...
 
     # --- the customer's rights

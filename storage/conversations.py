@@ -16,7 +16,7 @@ from bot.model import Answer, Conversation, Customer, Event, Exchange, Fact, Lan
 from bot.ports import Outgoing, Said
 from storage import codec
 from storage.columns import now
-from storage.customers import HE, begin_conversation, erased, find, keep, person, place
+from storage.customers import HE, begin_conversation, erased, find, keep, own, person, place
 from storage.tables import conversations, events, exchanges, replies, said
 
 _THIS = conversations.c.id == sa.bindparam("this")
@@ -193,6 +193,8 @@ def _put_out(
         "at": at,
     }
     connection.execute(_SAY, line)
+    for photo in reply.photos:
+        own(connection, reply.customer, photo, None)
     return Outgoing(id=reply_id, reply=reply, trace=trace)
 
 

@@ -1,4 +1,4 @@
-"""Who writes: his row, his current conversation, and the photos that he sent."""
+"""Who writes: his row, his current conversation, and the photos that he sent or was sent."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ def begin_conversation(connection: Connection, customer_id: int, language: str |
 def own(
     connection: Connection, customer: Customer, photo: Photo, size: int | None, *, event: str | None = None
 ) -> None:
-    """This customer sent this photo; its file has ``size`` bytes, or is not written yet (``None``).
+    """This customer sent this photo, or was sent it; its file has ``size`` bytes, or nothing new is known of it
+    (``None``).
 
     He is made when he is new, but not for a photo of an ``event`` that was accepted: if that is gone, so is he. Raises
     :class:`~bot.errors.Erased` then.
@@ -127,7 +128,7 @@ def erased(what: str) -> Erased:
 
 
 def photo(connection: Connection, customer: Customer, sha256: str) -> Photo | None:
-    """The photo under this hash, if this customer sent it and its file was written."""
+    """The photo under this hash, if this customer sent it or was sent it, and its file was written."""
     row = connection.execute(_PHOTO, person(customer) | {"photo": sha256}).one_or_none()
     return None if row is None else as_photo(row)
 

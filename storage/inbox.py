@@ -16,7 +16,7 @@ from bot.model import Customer, Event, EventKind, Photo
 from bot.ports import Mark
 from storage import codec
 from storage.columns import now
-from storage.customers import HE, erased, person, place
+from storage.customers import HE, erased, own, person, place
 from storage.dialects import insert
 from storage.tables import customers, events, marks, said
 
@@ -127,6 +127,10 @@ def _say(connection: Connection, conversation_id: int, event_row: int, event: Ev
         "at": event.at,
     }
     connection.execute(_SAY, row)
+    if speaker == "staff":
+        # What he was sent he may look at. What he claims to have sent, he must have brought.
+        for photo in event.photos:
+            own(connection, event.customer, photo, None)
 
 
 def _event(row: Row[Any], customer: Customer) -> Event:

@@ -6,9 +6,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from bot.model import Customer
+
+from . import frames
 
 
 class Listener(Protocol):
@@ -20,7 +22,7 @@ class Listener(Protocol):
     #: Id of the newest row that was put on its way to it.
     newest: int
 
-    def show(self, frame: dict[str, Any]) -> None:
+    def show(self, frame: frames.Sent) -> None:
         """Puts a frame on its way. Never waits and never raises; who cannot keep up is let go."""
         ...
 
@@ -73,7 +75,7 @@ class Audience:
     def all(self) -> tuple[Listener, ...]:
         return tuple(listener for listeners in self._listeners.values() for listener in listeners)
 
-    def show(self, customer: Customer, frame: dict[str, Any]) -> None:
+    def show(self, customer: Customer, frame: frames.Sent) -> None:
         for listener in self.of(customer):
             listener.show(frame)
 
@@ -89,7 +91,7 @@ class Audience:
         if (begun := self._live.get(customer)) is None:
             return  # a late word of an answer that is over already
         self._keep(customer, replace(begun, preview=text, notice=""))
-        self.show(customer, {"type": "preview", "text": text})
+        self.show(customer, frames.preview(text))
 
     def notice(self, customer: Customer, text: str, *, seconds: float, ahead: int) -> None:
         if (begun := self._live.get(customer)) is None:
@@ -103,17 +105,17 @@ class Audience:
         """Nothing is on its way any more; what still comes of it is shown to nobody."""
         self._live.pop(customer, None)
 
-    def live(self, customer: Customer) -> list[dict[str, Any]]:
+    def live(self, customer: Customer) -> list[frames.Sent]:
         """The frames that bring a tab up to now."""
         live = self._live.get(customer)
         if live is None:
             return []
-        frames = [self._thinking(live)]
+        found = [self._thinking(live)]
         if live.notice:
-            frames.append(self._notice(live))
+            found.append(self._notice(live))
         if live.preview:
-            frames.append({"type": "preview", "text": live.preview})
-        return frames
+            found.append(frames.preview(live.preview))
+        return found
 
     def _keep(self, customer: Customer, live: Live) -> None:
         self._live[customer] = live
@@ -121,15 +123,10 @@ class Audience:
         if len(self._live) > self.MOST_LIVE:
             self._live.popitem(last=False)
 
-    def _thinking(self, live: Live) -> dict[str, Any]:
-        return {"type": "thinking", "waited": round(self._clock() - live.began, 1)}
+    def _thinking(self, live: Live) -> frames.Sent:
+        return frames.thinking(self._clock() - live.began)
 
-    def _notice(self, live: Live) -> dict[str, Any]:
-        """Seconds, not a time of day: the clock of the browser may be anything."""
-        return {
-            "type": "notice",
-            "text": live.notice,
-            "left": round(live.until - self._clock(), 1),
-            "total": round(live.until - live.since, 1),
-            "ahead": live.ahead,
-        }
+    def _notice(self, live: Live) -> frames.Sent:
+        return frames.notice(
+            live.notice, left=live.until - self._clock(), total=live.until - live.since, ahead=live.ahead
+        )

@@ -7,10 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from bot.errors import BotError, StorageError
-from bot.model import Choice, Customer, Event, EventKind, Language, Photo
+from bot.model import Choice, Customer, Event, EventKind, Holder, Language, Photo
 from bot.ports import Accept, PhotoStore, Said, Store
 
 from . import frames
@@ -70,34 +69,35 @@ class Desk:
 
     async def snapshot(
         self, customer: Customer, language: Language, *, after: int = 0, conversation: int = 0
-    ) -> tuple[dict[str, Any], int]:
+    ) -> tuple[frames.Sent, int]:
         """All of the current conversation, or what came after a row of it; and the id of the newest row.
 
         Looking begins nothing: a visitor who never wrote leaves no row behind.
         """
-        rows = await self._history(customer)
-        current, holder, unanswered = 0, "bot", False
-        if rows:
-            unanswered = rows[-1].turn.speaker == "customer"
-            known = await self._store.conversation(customer, language=language)
-            current, holder = known.id, known.holder
-        newest = rows[-1].id if rows else 0
-        partial = conversation != 0 and conversation == current
-        if partial:
-            rows = [said for said in rows if said.id > after]
-        frame = {
-            "type": "snapshot",
-            "conversation": current,
-            "holder": holder,
-            "partial": partial,
-            "rows": self._rows(customer, rows),
-            "live": self._audience.live(customer) or self._waiting(holder, unanswered=unanswered),
-        }
-        return frame, newest
+        if not await self._store.history(customer, limit=1):
+            return frames.snapshot(live=self._live(customer, "bot", unanswered=False)), 0
+        known = await self._store.conversation(customer, language=language)
+        # With the newest row that the page has: if it is not there, the page's conversation is not the store's.
+        rows = await self._history(customer, after - 1) if conversation == known.id else []
+        partial = bool(rows) and rows[0].id == after
+        if not partial:
+            rows = await self._history(customer)
+        unanswered = bool(rows) and rows[-1].turn.speaker == "customer"
+        frame = frames.snapshot(
+            conversation=known.id,
+            holder=known.holder,
+            partial=partial,
+            rows=self._rows(customer, rows[1:] if partial else rows),
+            live=self._live(customer, known.holder, unanswered=unanswered),
+        )
+        return frame, rows[-1].id if rows else 0
 
-    def _waiting(self, holder: str, *, unanswered: bool) -> list[dict[str, Any]]:
+    def _live(self, customer: Customer, holder: Holder, *, unanswered: bool) -> list[frames.Sent]:
+        return self._audience.live(customer) or self._waiting(holder, unanswered=unanswered)
+
+    def _waiting(self, holder: Holder, *, unanswered: bool) -> list[frames.Sent]:
         """What stands for an answer that nobody could begin yet; a person's takes as long as it takes."""
-        return [{"type": "preparing"}] if unanswered and holder == "bot" and self._preparing() else []
+        return [frames.preparing()] if unanswered and holder == "bot" and self._preparing() else []
 
     async def push(self, customer: Customer, choices: tuple[Choice, ...] = ()) -> None:
         """Sends each open tab the rows that it does not have; ``choices`` belong to the newest."""
@@ -109,7 +109,7 @@ class Desk:
         for listener in self._audience.of(customer):
             new = [said for said in rows if said.id > listener.newest]
             if new:
-                listener.show({"type": "said", "rows": self._rows(customer, new, choices)})
+                listener.show(frames.said(self._rows(customer, new, choices)))
                 listener.newest = new[-1].id
 
     async def _history(self, customer: Customer, after: int = 0) -> list[Said]:
@@ -121,7 +121,7 @@ class Desk:
             if len(part) < _PART:
                 return rows
 
-    def _rows(self, customer: Customer, rows: Sequence[Said], choices: tuple[Choice, ...] = ()) -> list[dict[str, Any]]:
+    def _rows(self, customer: Customer, rows: Sequence[Said], choices: tuple[Choice, ...] = ()) -> list[frames.Sent]:
         return [
             frames.row(
                 said,
@@ -134,20 +134,20 @@ class Desk:
 
     # ------------------------------------------------------------------------------ what the customer does
 
-    async def say(self, customer: Customer, frame: frames.Say) -> dict[str, Any]:
+    async def say(self, customer: Customer, frame: frames.Say) -> frames.Sent:
         """Takes one message in; the answer says whether it is safe. Raises :class:`~bot.errors.BotError`."""
         text = frame.text.strip()
         if len(text) > frames.MOST_TEXT:
-            return _refused(frame.event, "long")
+            return frames.refused(frame.event, "long")
         if len(frame.photos) > self._most_photos:
-            return _refused(frame.event, "many")
+            return frames.refused(frame.event, "many")
         if not text and not frame.photos:
-            return _refused(frame.event, "empty")
+            return frames.refused(frame.event, "empty")
         if seconds := self._pace.take(customer.id):
-            return _refused(frame.event, "pace", seconds)
+            return frames.refused(frame.event, "pace", seconds)
         photos = await self._own(customer, frame.photos)
         if len(photos) < len(set(frame.photos)):
-            return _refused(frame.event, "photo")
+            return frames.refused(frame.event, "photo")
         event = Event(
             id=event_id(customer, frame.event),
             customer=customer,
@@ -158,11 +158,11 @@ class Desk:
         )
         return await self._take(event, frame)
 
-    async def choose(self, customer: Customer, frame: frames.Choose) -> dict[str, Any]:
+    async def choose(self, customer: Customer, frame: frames.Choose) -> frames.Sent:
         if not frame.choice.strip():
-            return _refused(frame.event, "empty")
+            return frames.refused(frame.event, "empty")
         if seconds := self._pace.take(customer.id):
-            return _refused(frame.event, "pace", seconds)
+            return frames.refused(frame.event, "pace", seconds)
         event = Event(
             id=event_id(customer, frame.event),
             customer=customer,
@@ -173,16 +173,16 @@ class Desk:
         )
         return await self._take(event, frame)
 
-    async def _take(self, event: Event, frame: frames.Say | frames.Choose) -> dict[str, Any]:
+    async def _take(self, event: Event, frame: frames.Say | frames.Choose) -> frames.Sent:
         if self.accept is None:
-            return _refused(frame.event, "pace", 2.0)
+            return frames.refused(frame.event, "pace", 2.0)
         await self.accept([event], None)
         await self.push(event.customer)
         if self._preparing():
             known = await self._store.conversation(event.customer, language=frame.language)
             for sign in self._waiting(known.holder, unanswered=True):
                 self._audience.show(event.customer, sign)
-        return {"type": "taken", "event": frame.event}
+        return frames.taken(frame.event)
 
     def typing(self, customer: Customer, frame: frames.Typing) -> None:
         """Has photos looked at while their words are typed. Beside the tab, which goes on reading: looking may take
@@ -220,12 +220,12 @@ class Desk:
         await self._on_stop(customer)
         self._audience.over(customer)
         await self.push(customer)
-        self._audience.show(customer, {"type": "stopped"})
+        self._audience.show(customer, frames.stopped())
 
     def over(self, customer: Customer) -> None:
         """The answer on its way ends without a reply: there is no row to show."""
         self._audience.over(customer)
-        self._audience.show(customer, {"type": "stopped"})
+        self._audience.show(customer, frames.stopped())
 
     async def new(self, customer: Customer, language: Language) -> None:
         # The answer on its way belongs to the conversation that it was asked in, and is committed there.
@@ -247,9 +247,7 @@ class Desk:
     async def read_photo(self, customer: Customer, sha256: str) -> bytes | None:
         """The bytes of a photo that this customer sent or was sent; ``None`` for everybody else's."""
         if await self._store.photo(customer, sha256) is None:
-            rows = await self._history(customer)
-            if not any(photo.sha256 == sha256 for said in rows for photo in said.turn.photos):
-                return None
+            return None
         try:
             return await asyncio.to_thread(self._photos.read, sha256)
         except StorageError:
@@ -267,7 +265,3 @@ class Desk:
                 continue  # its file was lost: the page still has it, and brings it again
             found.append(photo)
         return tuple(found)
-
-
-def _refused(event: str, reason: str, seconds: float = 0.0) -> dict[str, Any]:
-    return {"type": "refused", "event": event, "reason": reason, "seconds": round(seconds, 1)}

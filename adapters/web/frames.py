@@ -3,7 +3,7 @@
 From the page come the classes below, checked on arrival. To the page go plain dictionaries, built here and nowhere
 else::
 
-    welcome    token, build, limits        once a connection
+    welcome    token, build                once a connection
     snapshot   conversation, holder, partial, rows, live
     said       rows                        the truth; known by id, an event's row replaces what the page drew for it
     taken      event                       safe here: the page may forget its copy
@@ -19,11 +19,12 @@ else::
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
-from bot.model import Choice, Language, Offer, Photo, Trace, money
+from bot.model import Choice, Holder, Language, Offer, Photo, Trace, money
 from bot.ports import Said
 
 from .shop import picture_url
@@ -34,10 +35,16 @@ MOST_FRAME = 32_768
 MOST_TEXT = 4_000
 #: Most photos that a frame may name while words are typed; how many go with one message is the core's to say.
 MOST_PHOTOS = 9
+#: What a page's numbers and a database's both hold.
+_MOST_ID = 2**53 - 1
 
 
 class FrameError(Exception):
     """A frame that no page of ours would send."""
+
+
+#: A frame on its way to the page, or a part of one.
+Sent = dict[str, Any]
 
 
 def _storable(text: str) -> str:
@@ -61,8 +68,8 @@ class Hello(_Frame):
     token: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")] | None = None
     language: Language
     #: The newest row that the page has, and the conversation that it is of.
-    after: int = Field(0, ge=0)
-    conversation: int = Field(0, ge=0)
+    after: int = Field(0, ge=0, le=_MOST_ID)
+    conversation: int = Field(0, ge=0, le=_MOST_ID)
 
 
 class Say(_Frame):
@@ -119,11 +126,71 @@ def read(text: str) -> Hello | Say | Choose | Typing | Stop | New | Ping:
 # ---------------------------------------------------------------------------------------------- to the page
 
 
-def photo(value: Photo) -> dict[str, Any]:
+def welcome(token: str, build: str) -> Sent:
+    return {"type": "welcome", "token": token, "build": build}
+
+
+def snapshot(
+    *,
+    conversation: int = 0,
+    holder: Holder = "bot",
+    partial: bool = False,
+    rows: Sequence[Sent] = (),
+    live: Sequence[Sent] = (),
+) -> Sent:
+    """All of the current conversation, or (``partial``) what the page does not have; 0 when there is none."""
+    return {
+        "type": "snapshot",
+        "conversation": conversation,
+        "holder": holder,
+        "partial": partial,
+        "rows": [*rows],
+        "live": [*live],
+    }
+
+
+def said(rows: Sequence[Sent]) -> Sent:
+    return {"type": "said", "rows": [*rows]}
+
+
+def taken(event: str) -> Sent:
+    return {"type": "taken", "event": event}
+
+
+def refused(event: str, reason: Literal["long", "many", "empty", "photo", "pace"], seconds: float = 0.0) -> Sent:
+    return {"type": "refused", "event": event, "reason": reason, "seconds": round(seconds, 1)}
+
+
+def preparing() -> Sent:
+    return {"type": "preparing"}
+
+
+def thinking(waited: float) -> Sent:
+    return {"type": "thinking", "waited": round(waited, 1)}
+
+
+def preview(text: str) -> Sent:
+    return {"type": "preview", "text": text}
+
+
+def notice(text: str, *, left: float, total: float, ahead: int) -> Sent:
+    """Seconds, not a time of day: the clock of the browser may be anything."""
+    return {"type": "notice", "text": text, "left": round(left, 1), "total": round(total, 1), "ahead": ahead}
+
+
+def stopped() -> Sent:
+    return {"type": "stopped"}
+
+
+def pong() -> Sent:
+    return {"type": "pong"}
+
+
+def photo(value: Photo) -> Sent:
     return {"sha256": value.sha256, "width": value.width, "height": value.height}
 
 
-def offer(value: Offer) -> dict[str, Any]:
+def offer(value: Offer) -> Sent:
     return {
         "product": value.product,
         "name": value.name,
@@ -133,30 +200,30 @@ def offer(value: Offer) -> dict[str, Any]:
     }
 
 
-def choice(value: Choice) -> dict[str, Any]:
+def choice(value: Choice) -> Sent:
     return {"id": value.id, "label": value.label}
 
 
-def row(said: Said, *, event: str | None, trace: bool, choices: tuple[Choice, ...] = ()) -> dict[str, Any]:
+def row(line: Said, *, event: str | None, trace: bool, choices: tuple[Choice, ...] = ()) -> Sent:
     """One row of the conversation; ``event`` is the id as the page made it."""
-    out: dict[str, Any] = {
-        "id": said.id,
-        "speaker": said.turn.speaker,
-        "text": said.turn.text,
-        "photos": [photo(p) for p in said.turn.photos],
-        "at": _milliseconds(said.turn.at.timestamp()),
+    out: Sent = {
+        "id": line.id,
+        "speaker": line.turn.speaker,
+        "text": line.turn.text,
+        "photos": [photo(p) for p in line.turn.photos],
+        "at": _milliseconds(line.turn.at.timestamp()),
         "event": event,
     }
-    if said.offers:
-        out["offers"] = [offer(o) for o in said.offers]
+    if line.offers:
+        out["offers"] = [offer(o) for o in line.offers]
     if choices:
         out["choices"] = [choice(c) for c in choices]
-    if trace and said.trace is not None:
-        out["trace"] = _trace(said.trace)
+    if trace and line.trace is not None:
+        out["trace"] = _trace(line.trace)
     return out
 
 
-def _trace(value: Trace) -> dict[str, Any]:
+def _trace(value: Trace) -> Sent:
     seen = value.seen
     return {
         "action": value.action.value,

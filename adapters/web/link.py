@@ -38,10 +38,10 @@ class Link:
         self._socket = socket
         self._desk = desk
         self._pace = pace
-        self._frames: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_WAITING)
+        self._frames: asyncio.Queue[frames.Sent] = asyncio.Queue(_WAITING)
         self._end: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
 
-    def show(self, frame: dict[str, Any]) -> None:
+    def show(self, frame: frames.Sent) -> None:
         try:
             self._frames.put_nowait(frame)
         except asyncio.QueueFull:
@@ -108,7 +108,7 @@ class Link:
             case frames.New():
                 await self._desk.new(self.customer, frame.language)
             case frames.Ping():
-                self.show({"type": "pong"})
+                self.show(frames.pong())
             case _:
                 raise frames.FrameError("hello twice")
 
@@ -124,7 +124,7 @@ async def read(socket: WebSocket) -> object:
     return frames.read(text)
 
 
-async def write(socket: WebSocket, frame: dict[str, Any]) -> None:
+async def write(socket: WebSocket, frame: frames.Sent) -> None:
     """Raises ``WebSocketDisconnect`` when nobody is there any more."""
     text = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
     try:

@@ -265,7 +265,7 @@ class Server:
         tab = link.Link(socket, self._desk, customer, Bucket(self._rates.frames))
         if len(others := self._audience.of(customer)) >= self._rates.connections:
             others[0].end(link.LATER, "too many tabs")
-        tab.show({"type": "welcome", "token": token, "build": self._assets.build})
+        tab.show(frames.welcome(token, self._assets.build))
         try:
             frame, tab.newest = await self._desk.snapshot(
                 customer, hello.language, after=hello.after, conversation=hello.conversation

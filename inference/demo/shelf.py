@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from inference.demo.items import COLOURS, KINDS, MATERIALS, PATTERNS, Item
@@ -94,14 +95,17 @@ def any_name(rng: random.Random) -> str:
 
 
 def near(item: Item, rng: random.Random) -> str:
-    """A name that differs from the item's in one to three respects."""
-    while True:
-        colour = rng.choice(COLOURS) if rng.random() < 0.6 else item.colour
-        pattern = rng.choice(PATTERNS) if rng.random() < 0.35 else item.pattern
-        kind = rng.choice(KINDS) if rng.random() < 0.35 else item.kind
-        name = f"{colour}{'' if pattern == '纯色' else pattern}{kind}"
-        if name != item.name:
-            return name
+    """A name that differs from the item's in one respect, or in two or three: each of them often alone, for what is
+    rarely all that differs is never learned.
+    """
+    differ = rng.sample(("kind", "colour", "pattern"), rng.choice((1, 1, 1, 2, 3)))
+
+    def other(what: str, values: Sequence[str]) -> str:
+        own = str(getattr(item, what))
+        return rng.choice([value for value in values if value != own]) if what in differ else own
+
+    colour, pattern, kind = other("colour", COLOURS), other("pattern", PATTERNS), other("kind", KINDS)
+    return f"{colour}{'' if pattern == '纯色' else pattern}{kind}"
 
 
 def kind_of(name: str) -> str:

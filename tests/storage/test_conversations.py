@@ -8,7 +8,7 @@ from bot.errors import Erased
 from bot.model import EventKind, Exchange
 from bot.ports import Said
 from storage.store import SqlStore
-from tests.storage.values import ANNA, AT, BORIS, exchange, message, photo, reply
+from tests.storage.values import ANNA, AT, BORIS, exchange, message, photo, reply, sent
 
 
 def lines(said: Sequence[Said]) -> list[tuple[str, str]]:
@@ -184,3 +184,15 @@ async def test_a_reply_is_open_until_it_is_sent_or_given_up(store: SqlStore) -> 
         (False, None),
     ]
     await store.sent(999)
+
+
+async def test_who_was_sent_a_photo_may_look_at_it_and_nobody_else(store: SqlStore) -> None:
+    await sent(store, BORIS, photo("b"))
+    await sent(store, BORIS, photo("c"))
+    conversation = await store.begin(ANNA, language="zh")
+    await store.finish(conversation, [], [], [reply(photos=(photo("b"),))])
+    await store.accept([message("s", "看", customer=ANNA, kind=EventKind.STAFF_SPOKE, photos=(photo("c"),))])
+    assert await store.photo(ANNA, "b" * 64) == photo("b")
+    assert await store.photo(ANNA, "c" * 64) == photo("c")
+    await sent(store, BORIS, photo("d"))
+    assert await store.photo(ANNA, "d" * 64) is None

@@ -29,7 +29,7 @@ from bot.errors import StorageError
 from bot.intake import Intake
 from bot.model import Event, EventKind, PhotoRef
 from bot.outbox import Outbox
-from bot.ports import Mark, Message
+from bot.ports import Mark, Message, Said
 from tests.adapters.web.house import ROOT, SHOP, House, opened
 from tests.fakes.engine import Hang, ScriptedEngine, written
 from tests.fakes.facts import ScriptedFacts
@@ -318,6 +318,50 @@ async def test_a_reconnected_tab_gets_only_what_it_lacks(house: House) -> None:
     assert [row["text"] for row in rest["rows"]] == ["第二句", "您说的是“第二句”。我看看。"]
     assert not other["partial"]
     assert len(other["rows"]) == 4
+
+
+async def test_a_page_that_knows_more_than_the_store_is_shown_what_there_is(house: House) -> None:
+    """The database was put back to an earlier copy: what comes next must not pass the page by."""
+    async with tab(house) as one:
+        await one.next("snapshot")
+        await one.say("第一句")
+        newest = await one.answer()
+        token = one.token
+    async with tab(house, token) as again:
+        conversation = (await again.next("snapshot"))["conversation"]
+    async with tab(house, token, after=newest["id"] + 100, conversation=conversation) as ahead:
+        snapshot = await ahead.next("snapshot")
+        await ahead.say("第二句", "event-0002")
+        answer = await ahead.answer()
+    assert not snapshot["partial"]
+    assert len(snapshot["rows"]) == 2
+    assert "第二句" in answer["text"]
+
+
+async def test_a_reconnected_tab_costs_no_more_than_what_it_lacks(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with tab(house) as one:
+        await one.next("snapshot")
+        token = one.token
+    customer, now = customer_of(token, "shop"), datetime.now(UTC)
+    await house.store.accept([Event(id=f"e{i}", customer=customer, at=now, text=f"第{i}句") for i in range(450)])
+    async with tab(house, token) as again:
+        whole = await again.next("snapshot")
+    read = 0
+    history = house.store.history
+
+    async def counted(*args: Any, **kwargs: Any) -> list[Said]:
+        nonlocal read
+        rows = await history(*args, **kwargs)
+        read += len(rows)
+        return rows
+
+    monkeypatch.setattr(house.store, "history", counted)
+    async with tab(house, token, after=whole["rows"][-1]["id"], conversation=whole["conversation"]) as last:
+        rest = await last.next("snapshot")
+    assert (rest["partial"], rest["rows"]) == (True, [])
+    assert read <= 4
 
 
 async def test_a_long_conversation_is_shown_to_its_end(house: House) -> None:
