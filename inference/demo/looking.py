@@ -24,7 +24,7 @@ from inference.demo import together
 from inference.demo.drawing import BODY, DAMAGE
 from inference.demo.items import PLACES
 from inference.demo.muon import Average, Muon, groups
-from inference.demo.pictures import CELLS, HEADS, OTHER, SIZE, Gallery, Traces
+from inference.demo.pictures import CELLS, HEADS, SIZE, Gallery, Traces
 from inference.demo.towers import GRID, Shape, Vision
 
 NAMES = tuple(HEADS)
@@ -223,12 +223,6 @@ def train(
             )
             half.rename(path)
     return vision
-
-
-def other_share(vision: Vision, heads: Heads, pictures: NDArray[np.uint8]) -> float:
-    """How many of the pictures are called «not of this shop»."""
-    with torch.no_grad():
-        return float((heads(vision(torch.from_numpy(pictures)))[0].argmax(-1) == OTHER).float().mean())
 
 
 def load(path: Path, shape: Shape) -> Vision:

@@ -1,7 +1,7 @@
-"""Stage 2: the text tower learns the shop's conversations.
+"""The text tower learns the shop's conversations.
 
-First with pictures told in words (*told*), which needs no vision tower and therefore runs beside stage 1: manners, the
-answer's form, copying, comparing. Then with the pictures as the vision tower sees them (*seen*).
+First with pictures told in words (*told*), which needs no vision tower: manners, the answer's form, copying, comparing.
+Then with the pictures as the vision tower sees them (*seen*).
 """
 
 # torch is no dependency of the product, so that mypy may not see it: its classes and decorators are untyped here.
@@ -64,8 +64,8 @@ class School:
     def prefix(self) -> Tensor:
         return torch.tensor(tokens.prefix(self.tokenizer, self.shared))
 
-    def conversation(self, rng: random.Random, most_lines: int, rounds: int = 4) -> Conversation:
-        return dialogues.conversation(rng, lambda: self.pick(rng), self.sections, most_lines=most_lines, rounds=rounds)
+    def conversation(self, rng: random.Random) -> Conversation:
+        return dialogues.conversation(rng, lambda: self.pick(rng), self.sections, most_lines=MOST_LINES)
 
     def item(self, number: int) -> Item | None:
         return item_of(self.labels[number])
@@ -74,8 +74,8 @@ class School:
         number = rng.randrange(len(self.labels))
         return number, self.item(number)
 
-    def row(self, rng: random.Random, most_lines: int, rounds: int = 4) -> tokens.Row:
-        return self._row(self.conversation(rng, most_lines, rounds))
+    def row(self, rng: random.Random) -> tokens.Row:
+        return self._row(self.conversation(rng))
 
     def drill(self, rng: random.Random) -> tokens.Row:
         """Copying, comparing or looking, as densely as it goes."""
@@ -103,6 +103,8 @@ def in_words(item: Item | None) -> str:
 
 
 _FIRST = 4.0
+#: Product lines that a message carries at most.
+MOST_LINES = 2
 
 
 @dataclass(slots=True)
@@ -162,13 +164,13 @@ def lesson(school: School, rows: list[tokens.Row], before: int, width: int) -> L
 
 
 def lessons(
-    school: School, seed: str, rank: int, number: int, most_lines: int, before: int, width: int, drills: float = 0.0
+    school: School, seed: str, rank: int, number: int, before: int, width: int, drills: float = 0.0
 ) -> list[Lesson]:
     """Eight batches of rows of like length, so that little is padding; in the same order for processes that learn
     together, so that none waits for another's long rows.
     """
     rng = random.Random(f"{seed} {rank}")
-    rows = [school.row(rng, most_lines) if rng.random() > drills else school.drill(rng) for _ in range(8 * number)]
+    rows = [school.row(rng) if rng.random() > drills else school.drill(rng) for _ in range(8 * number)]
     rows.sort(key=lambda r: len(r.ids))
     out = [lesson(school, rows[k : k + number], before, width) for k in range(0, len(rows), number)]
     random.Random(seed).shuffle(out)
@@ -176,16 +178,14 @@ def lessons(
 
 
 @torch.no_grad()
-def exact(
-    text: Text, weights: dict[str, Tensor], school: School, number: int = 64, most_lines: int = 2
-) -> tuple[float, float]:
+def exact(text: Text, weights: dict[str, Tensor], school: School, number: int = 64) -> tuple[float, float]:
     """Shares of right tokens and of answers that greedy decoding writes letter for letter, on unseen talks."""
     prefix = school.prefix
     width = (1 + len(text.shape.deepstack)) * text.shape.width
     mine = {name: weight.clone() for name, weight in text.state_dict().items()}
     text.load_state_dict(weights)
     fine, whole, n, m = 0.0, 0.0, 0, 0
-    for part in lessons(school, "examination", 0, max(1, number // 8), most_lines, len(prefix), width):
+    for part in lessons(school, "examination", 0, max(1, number // 8), len(prefix), width):
         right = text(prefix, part.rows, part.positions, part.seen, part.at, part.wanted).argmax(-1) == part.right
         fine, n = fine + float(right.sum()), n + len(right)
         wrong = torch.zeros(int(part.answer.max()) + 1).index_add_(0, part.answer, (~right).float())
@@ -202,7 +202,6 @@ def train(
     steps: int,
     size: int,
     top: float,
-    lines: Callable[[float], int],
     drills: Callable[[float], float],
     start: Path | None = None,
     rank: int = 0,
@@ -211,8 +210,8 @@ def train(
 ) -> Text:
     """Trains or goes on training; ``path`` holds everything that a later run needs, ``start`` weights to begin from.
 
-    ``lines`` tells how many product lines a message may carry at a share of the way: copying is learned late and
-    suddenly, from one line first. With torch.distributed running, several processes of one thread each learn together.
+    ``drills`` tells how many of the rows are drills at a share of the way. With torch.distributed running, several
+    processes of one thread each learn together.
     """
     torch.manual_seed(2)
     text = Text(shape)
@@ -233,7 +232,7 @@ def train(
     for step in range(begin, steps):
         if not queue:
             seed, way = f"speak {path.stem} {step}", step / steps
-            queue = lessons(school, seed, rank, size, lines(way), len(prefix), width, drills(way))
+            queue = lessons(school, seed, rank, size, len(prefix), width, drills(way))
         part = queue.pop()
         rate = min(1.0, (step + 1) / warm) * max(0.02, min(1.0, (steps - step) / (0.6 * steps)))
         for group in optimiser.param_groups:

@@ -75,7 +75,7 @@ def vocabulary(out: Path) -> None:
 
     rng = random.Random("vocabulary")
     pupil = speaking.School.of(None, shop.system(), shop.sections(), gallery(out).labels, None)
-    talks = [pupil.conversation(rng, 3) for _ in range(6000)]
+    talks = [pupil.conversation(rng) for _ in range(6000)]
     tokens.vocabulary(shop.system(), [*talks, *shop.recitals()]).save(str(out / "vocabulary.json"))
 
 
@@ -93,17 +93,21 @@ def told(out: Path, rank: int, workers: int) -> None:
         steps=TOLD,
         size=ROWS // workers,
         top=2.5e-3,
-        lines=lambda way: 2,
         drills=lambda way: 0.85,
         rank=rank,
         say=say,
     )
 
 
+def _stale(made: Path, of: Path) -> bool:
+    """Whether a file is to be made, for the first time or anew: what it was made of has learned more since."""
+    return not made.exists() or made.stat().st_mtime < of.stat().st_mtime
+
+
 def tower(out: Path) -> Vision:
     """The trained vision tower, its tokens made easy to read."""
     vision = looking.load(out / "vision.pt", shape(out))
-    if not (out / "channels.pt").exists():
+    if _stale(out / "channels.pt", out / "vision.pt"):
         torch.save(looking.channels(vision, gallery(out)), out / "channels.pt")
     looking.calm(vision, *torch.load(out / "channels.pt", weights_only=True))
     return vision
@@ -123,7 +127,6 @@ def seen(out: Path, rank: int, workers: int) -> None:
         steps=SEEN,
         size=ROWS // workers,
         top=1.2e-3,
-        lines=lambda way: 2,
         drills=lambda way: 0.5 if way < 0.6 else 0.4,
         start=out / "told.pt",
         rank=rank,
@@ -174,7 +177,7 @@ def main() -> None:
     vocabulary(out)
     all_cores(out, told, given.workers)
     all_cores(out, look, given.workers)
-    if not (out / "views.npy").exists():
+    if _stale(out / "views.npy", out / "vision.pt"):
         tower(out)  # measures the channels once, for all
         looking.empty_views(shape(out), len(gallery(out)), out / "views.part.npy")
         all_cores(out, view, given.workers)
