@@ -222,10 +222,13 @@ class Talk:
         return first, self.exchange((), [found.text], say(found.answer(ask)))
 
     def record(self, body: Sequence[str | Photo], lines: Sequence[str]) -> Exchange:
-        """The photo is looked up: what is seen of it stands in the conversation from now on."""
+        """The photo is looked up: what is seen of it stands in the conversation from now on, last the name that the
+        shop has for it. Nobody is shown that; but names are compared with names as they stand, and a kind that stands
+        before its colour was never found to be another one.
+        """
         assert self.item is not None
         self.recorded = True
-        return self.exchange(body, lines, say("", Action.LOOK_UP, seen(self.item)))
+        return self.exchange(body, lines, say(self.item.name, Action.LOOK_UP, seen(self.item)))
 
     def compare(self, body: list[str | Photo]) -> Round:
         """«Is this what I ordered?» Words are compared with words: the record of the photo comes first."""

@@ -70,8 +70,10 @@ def comparing(tokenizer: Tokenizer, rng: random.Random) -> tokens.Row:
     for _ in range(rng.randint(6, 10)):
         name = rng.choice(names) if rng.random() < 0.5 else shelf.near(wanted, rng)
         item = shelf.item(name, any_item(rng, poor=0.0, defects=0.2))
-        verdict, record = talk.verdict(item), answer.dump(dialogues.say("", Action.LOOK_UP, dialogues.seen(item)))
-        row.put(tokenizer.encode(record[record.index('{"kind') : record.index(',"count')] + ',"action":"').ids)
+        verdict, record = talk.verdict(item), answer.dump(dialogues.say(name, Action.LOOK_UP, dialogues.seen(item)))
+        row.put(tokenizer.encode(record[record.index('{"kind') : record.index(',"count')]).ids)
+        for text in (',"reply":"', name, '","action":"'):
+            row.put(tokenizer.encode(text).ids)
         row.put(tokenizer.encode(verdict.action.value).ids, chosen=True)
         if rng.random() < 0.4:
             row.put(tokenizer.encode('","reply":"').ids)

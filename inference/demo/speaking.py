@@ -80,11 +80,11 @@ class School:
     def drill(self, rng: random.Random) -> tokens.Row:
         """Copying, comparing or looking, as densely as it goes."""
         kind = rng.random()
-        if kind < (0.55 if self.views is None else 0.3):
+        if kind < (0.55 if self.views is None else 0.25):
             return drills.copying(self.tokenizer, rng)
-        if kind < (0.85 if self.views is None else 0.45):
+        if kind < (0.85 if self.views is None else 0.6):
             return drills.comparing(self.tokenizer, rng)
-        if self.views is not None and kind < 0.7:
+        if self.views is not None and kind < 0.75:
             return drills.looking(self.tokenizer, rng, lambda: self.pick(rng))
         return self._row(drills.ordered(rng, lambda: self.pick(rng), self.named, self.item))
 

@@ -127,7 +127,7 @@ def seen(out: Path, rank: int, workers: int) -> None:
         steps=SEEN,
         size=ROWS // workers,
         top=1.2e-3,
-        drills=lambda way: 0.5 if way < 0.6 else 0.4,
+        drills=lambda way: 0.6 if way < 0.95 else 0.4,
         start=out / "told.pt",
         rank=rank,
         say=say,

@@ -40,7 +40,10 @@ def test_seen_is_filled_for_look_up_and_complaint_only() -> None:
         for exchange in talk.exchanges:
             assert exchange.answer is not None
             assert (exchange.answer.seen is not None) == (exchange.answer.action in (Action.LOOK_UP, Action.COMPLAINT))
-            assert bool(exchange.answer.reply) == (exchange.answer.action not in (Action.LOOK_UP, Action.PERSON))
+            assert bool(exchange.answer.reply) == (exchange.answer.action is not Action.PERSON)
+            if exchange.answer.action is Action.LOOK_UP and (record := exchange.answer.seen) is not None:
+                pattern = "" if record.pattern == "纯色" else record.pattern
+                assert exchange.answer.reply == f"{record.colour}{pattern}{record.kind}", "the shop's name for it"
 
 
 def test_a_look_up_is_followed_by_facts_alone() -> None:
