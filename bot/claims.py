@@ -20,11 +20,11 @@ _FIGURE = r"(?<!\d)\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,4})?|(?<!\d)\d{1,15}(?:\.\d{1
 _SCALED = rf"({_FIGURE})(?:\s*([百千万k])(?![a-z]))?"
 _SCALES = {"百": 100, "千": 1000, "k": 1000, "万": 10_000}
 _NUMBER = re.compile(_SCALED)
-_CURRENCY = rf"{MONEY}|r(?![a-z])|美元|人民币|港币|{EN_MONEY}"
+_CURRENCY = rf"[来多余几]?(?:{MONEY})|r(?![a-z])|美[元金刀]|人民币|港币|欧元?(?!\w)|英镑|日元|{EN_MONEY}"
 _PRICE = re.compile(
-    r"(?:[¥$€£]|rmb|cny|usd|[满减省抵返赔补]|便宜|优惠|[运邮]费|售价|价格?|[一总]共|合计"
+    r"(?:[¥$€£]|rmb|cny|usd|[满减省抵返赔罚补]|便宜|优惠|[运邮]费|售价|价格?|[一总]共|合计"
     r"|[算收卖]您|只[收要卖]|price is|\bcosts?)"
-    r"\s?(?:是|为|要|只要)?\s?"
+    r"\s?(?:是|为|要|只要|:)?\s?"
     rf"{_SCALED}(?!\s*(?:{TIME}|{MEASURE}|[\d%折]))"
     rf"|{_SCALED}\s?(?:{_CURRENCY}|拿走|带走|就行|成交|收您)"
     rf"|\bit's {_SCALED}(?=\s?(?:[.,;!]|$|and\b))"
@@ -44,17 +44,30 @@ _SPAN = re.compile(
     + "|".join(f"({units})" for units in _SPANS.values())
     + ")"
 )
-_DISCOUNT = re.compile(rf"({_FIGURE})\s?(折(?!伞|叠)|成(?!\w)|%|percent|per cent)")
+_DISCOUNT = re.compile(rf"({_FIGURE})\s?(折(?!伞|叠)|成(?!\w)|倍|%|percent|per cent)")
 OF_MONEY = re.compile(
     r"价|钱|元|块|优惠|折|卖|减|便宜|赔|退(?!换)|返|抵|运费|邮费|包邮|售|划算|[¥$€£]"
     r"|\b(?:price|costs?|discount|refund|off|yuan|rmb|pay|sell|deal|cheap)"
 )
 #: A figure without a unit of its own, and not said to be something else («尾号4321», «身高165»).
-BARE = re.compile(rf"(?<![\d.号码高重第])({_FIGURE})(?![\d.]*\s*(?:[a-z°]|{TIME}|{MEASURE}|{OTHER}))")
+#: In English the words after it tell: «50 works» is bare, «50 socks» is not.
+_GOES_ON = r"works?|is|it|then|for|ok|okay|fine|will|would|sounds|sure|deal|and|all|can|please|at"
+BARE = re.compile(
+    rf"(?<![\d.号码高重第])({_FIGURE})(?![\d.]*\s*(?:(?!(?:{_GOES_ON})\b)[a-z°]|{TIME}|{MEASURE}|{OTHER}))"
+)
+#: Of the body that a thing must fit: «165、60的话建议穿M».
+OF_BODY = re.compile(r"穿|码|身高|体重|斤|\b(?:sizes?|wear|tall|fits?)\b")
+#: A number that is too long for a price in a small shop: an order's, a phone's end.
+LONG = 10_000
 
 SEEN = re.compile(r"照片|图|看到|看见|photo|picture|\bsee\b|image")
 STOCK = re.compile(r"还有|剩|库存|货|买|送|赠|减|折|满|限|\b(?:left|stock|buy|free|get|only|more)\b")
 _NOT_COUNTED = rf"(?!\s*(?:{TIME}|{MONEY}|%)|[\s-]*(?:{EN_MONEY}|{EN_TIME}))"
+#: A stock that is told: «库存12件» is how the shop writes it.
+_LEFT = re.compile(
+    rf"(?:剩下?|库存|仅有)(?:最后)?(?:是|为|有|:)?\s?({_FIGURE})|最后\s?({_FIGURE})\s?(?:{MEASURE})|还有\s?({_FIGURE})\s?(?:{MEASURE})"
+    rf"|\b(?:only|last)\s({_FIGURE}) (?:left|in stock)|({_FIGURE}) (?:left|in stock)"
+)
 _ONE_DIGIT = r"(?<![\d.,])[1-9](?![.,]?\d)"
 COUNT = re.compile(rf"{_ONE_DIGIT}(?:\s*(?:{MEASURE})|(?=\s[a-z]{{3}}){_NOT_COUNTED})")
 COUNT_SEEN = re.compile(rf"{_ONE_DIGIT}{_NOT_COUNTED}")
@@ -74,7 +87,7 @@ def value(digits: str, scale: str | None = None) -> Decimal:
 def _discount(value: Decimal, unit: str) -> tuple[Decimal, str]:
     if unit in "折成":
         return (value / 10 if value >= 10 else value), unit  # «八五折» is «8.5折»
-    return value, "%"
+    return value, unit if unit == "倍" else "%"
 
 
 def numbers(text: str) -> set[Decimal]:
@@ -95,14 +108,14 @@ _LABEL = r"(?:[^\W_\u3400-\u9fff]|-)"
 _TLD = (
     "com|cn|net|org|io|co|shop|store|top|xyz|me|cc|tv|info|biz|vip|app|site|online|club|link|ly|gl|be|im|hk|tw|jp|uk|us"
     "|eu|ru|de|fr|dev|ai|gov|edu|ltd|fun|live|pro|work|example|ink|cloud|page|world|art|blog|tech|wang|ren|icu|cyou|email"
-    "|group|chat|news|click|mobi|name|pub|space|website|today|company|center|plus|social|buzz|mall|store|market|asia|run"
+    "|group|chat|news|click|mobi|name|pub|space|website|today|company|center|plus|social|buzz|mall|store|market|asia|run|zip|mov|win|bid|loan|tk|su|lol|pics|bio|fyi"
 )
 #: Only where a label begins.
 _AT = rf"(?<!{_LABEL})"
 _CONTACT = r"微信|薇信|v信|加\s?v|\bvx|\bwx|\bqq|支付宝|小红书|抖音|淘宝|店铺|账号|公众号"
 _REST = r"[^\s\u3000-\u9fff\uff00-\uffef()<>\"'«»“”]*"
 _LINK = re.compile(
-    rf"https?:/*{_REST}|www\.{_REST}|(?<![a-z0-9.+_-])(?:{_LABEL}|[.+_]){{1,64}}@{_LABEL}{{1,63}}(?:\.{_LABEL}{{1,63}}){{1,4}}"
+    rf"https?:/*{_REST}|(?<![a-z])[a-z][a-z0-9+.-]{{1,20}}:/{{1,3}}(?=[a-z0-9]){_REST}|www\.{_REST}|(?<![a-z0-9.+_-])(?:{_LABEL}|[.+_]){{1,64}}@{_LABEL}{{1,63}}(?:\.{_LABEL}{{1,63}}){{1,4}}"
     rf"|(?<![\w.])@[a-z]\w{{3,32}}"
     rf"|{_AT}{_LABEL}{{1,63}}(?:\.{_LABEL}{{1,63}}){{0,4}}\.(?:(?:{_TLD})(?!{_LABEL}|\.{_LABEL})(?:[/?#:]{_REST})?|{_LABEL}{{2,20}}/{_REST})"
     rf"|\d{{1,3}}\.\d{{1,3}}\.\d{{1,3}}\.\d{{1,3}}"
@@ -110,6 +123,7 @@ _LINK = re.compile(
     rf"|(?:{_LABEL}|[\u3400-\u9fff]){{1,20}}\.(?:中国|公司|网络|网址|商城|在线|com|cn|net)"
     r"|(?<![a-z])[a-z0-9](?: [a-z0-9]){3,30} ?\. ?[a-z](?: [a-z]){1,5}(?![a-z])"
     rf"|(?:{_CONTACT})[号:是为名\s]{{0,4}}[a-z][\w-]{{3,32}}"
+    r"|(?:淘宝|京东|拼多多|抖音|小红书|闲鱼)上?搜索?\s?\w+"
 )
 #: Letters and digits in one: an order, a parcel, an article. Sizes («XL2») and measures («165cm») are none.
 CODE = re.compile(
@@ -148,6 +162,7 @@ _DATES = tuple(
             rf"(?![\d/]|-\d|\s*(?:{TIME}|{EN_TIME}|{MEASURE}|{OTHER}|折))"
         ),
         rf"\b{_MONTH}\s+{_NTH}\b(?:,?\s*(?P<year>\d{{4}}))?",
+        r"\b(?:on|by|until|before) the (?P<day>\d{1,2})(?:st|nd|rd|th)\b(?!\s+(?:of|photo|picture|image|one|line))",
         rf"\b{_NTH}\s+(?:of\s+)?{_MONTH}(?![a-z])(?:,?\s*(?P<year>\d{{4}}))?",
     )
 )
@@ -172,6 +187,7 @@ _DAYS = tuple(
         ("weekend", rf"周末{_PROMISED}|\b(?:arriv|ship|deliver|sen[dt]|com).*\bweekend\b"),
         *((f"weekday {n}", rf"(?:周|星期|礼拜)[{han}{n}]|\b{en}days?\b") for n, (han, en) in enumerate(_WEEKDAYS, 1)),
         ("weekday 7", r"(?:星期|礼拜)天"),
+        *((f"lunar {n}", rf"(?<![当最起年])初{han}(?!的?学)") for n, han in enumerate("一二三四五六七八九十", 1)),
     )
 )
 
@@ -219,6 +235,8 @@ class Claims:
     dates: set[str]
     spans: set[tuple[Decimal, str]]
     amounts: set[tuple[Decimal, str]]
+    #: What is said to be in stock.
+    stocks: set[Decimal]
     #: Figures that are none of these; amounts count too, since a price may be said again without its unit.
     numbers: set[Decimal]
     #: The text without all of them but bare numbers.
@@ -240,5 +258,6 @@ def claims(text: str) -> Claims:
         unit = tuple(_SPANS)[(m.lastindex or 3) - 3]
         spans.update((value(figure), unit) for figure in m.groups()[:2] if figure)
     text = _SPAN.sub(" ", text)
+    stocks = set() if SEEN.search(text) else {value(next(filter(None, m.groups()))) for m in _LEFT.finditer(text)}
     amounts, rest = _amounts(text)
-    return Claims(links, promised(whole), done(whole), codes, dates, spans, amounts, numbers(text), rest, whole)
+    return Claims(links, promised(whole), done(whole), codes, dates, spans, amounts, stocks, numbers(text), rest, whole)

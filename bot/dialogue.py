@@ -41,6 +41,13 @@ from bot.vocabulary import named
 
 log = logging.getLogger(__name__)
 
+#: Words beside a call for a person («已为您转接») or a look-up (the name of what was seen) are never said, so they
+#: are no reason to ask again.
+_UNSAID = (Action.PERSON, Action.LOOK_UP)
+_CALL = re.compile(rf'\s*\{{\s*"action"\s*:\s*"(?:{"|".join(_UNSAID)})"')
+#: The id of the line that a second try gets; it is no row of the shop's data.
+_NOTE = "guard"
+
 Show = Callable[[str], Awaitable[None]]
 Tell = Callable[[str, Estimate], Awaitable[None]]
 
@@ -79,7 +86,10 @@ class _Run:
 
     began: float
     language: Language
+    #: What the shop's data said for this turn.
     facts: list[Fact] = field(default_factory=list)
+    #: What it told earlier in the conversation, as it stands now.
+    earlier: Sequence[Fact] = ()
     #: The customer's order lines as they stand now; those of the conversation's head may have grown old.
     orders: Sequence[str] = ()
     steps: list[tuple[str, float]] = field(default_factory=list)
@@ -160,6 +170,7 @@ class Dialogue:
         run = _Run(monotonic(), language)
         said = " ".join(part for part in body if isinstance(part, str))
         found = self._fitting(await self._facts.facts(conversation.customer, said, None))
+        found = await self._renewed(conversation, found, run)
         run.orders = await self._facts.head(conversation.customer)
         run.found(found, "facts", run.began)
         first, reply = await self._write(conversation, Exchange(body=tuple(body), facts=found.lines), run, show, tell)
@@ -218,6 +229,19 @@ class Dialogue:
         """As many fact lines as the model handles well."""
         return replace(found, lines=found.lines[: self._engine.info.fact_lines])
 
+    async def _renewed(self, conversation: Conversation, found: Facts, run: _Run) -> Facts:
+        """What was found, and behind it what was told in this conversation and reads otherwise by now.
+
+        History is never rewritten: so a price that has changed since is told anew, and the old one proves nothing.
+        """
+        told = {fact.id: fact for e in conversation.exchanges for fact in e.facts if fact.id != _NOTE}
+        if not told:
+            return found
+        run.earlier = await self._facts.current(conversation.customer, told)
+        again = {fact.id for fact in found.lines}
+        changed = [fact for fact in run.earlier if fact != told[fact.id] and fact.id not in again]
+        return self._fitting(replace(found, lines=(*found.lines, *changed)))
+
     async def _opened(self, conversation: Conversation) -> Conversation:
         """The conversation with its head fixed, and no longer than the prompt may be."""
         if not conversation.head:
@@ -246,7 +270,7 @@ class Dialogue:
         for attempt in range(2):
             since = monotonic()
             # In a thread: a long conversation's words are read through, and others are served meanwhile.
-            guard = await asyncio.to_thread(self._guard, conversation, exchange, run.orders)
+            guard = await asyncio.to_thread(self._guard, conversation, exchange, run)
             request = self._request(conversation, exchange)
             run.step("prompt", since)
             if run.notice is None:
@@ -264,7 +288,7 @@ class Dialogue:
             run.stopped.append(reason or "form")
             log.info("the guard stopped a sentence: %s, attempt %d", reason or "form", attempt + 1)
             if attempt == 0:
-                note = Fact(id="guard", text=prompt.correction(reason, self._voice.language))
+                note = Fact(id=_NOTE, text=prompt.correction(reason, self._voice.language))
                 exchange = replace(exchange, facts=(*exchange.facts, note))
         reply = "".join([passed, self.say(run.language, "answer.unknown")])
         return replace(exchange, answer=Answer(action=Action.NONE, seen=None, reply=reply)), reply
@@ -290,26 +314,27 @@ class Dialogue:
         if run.notice is not None:
             await tell(run.notice, estimate)
 
-    def _guard(self, conversation: Conversation, exchange: Exchange, orders: Sequence[str]) -> Guard:
+    def _guard(self, conversation: Conversation, exchange: Exchange, run: _Run) -> Guard:
         """All that may stand in the reply: the shop's data in this conversation, and the customer's own words.
 
-        Of what was told twice only the newest counts: an old price is no price.
+        What earlier exchanges were told counts as it stands now: an old price is no price.
         """
-        everything = (*conversation.exchanges, exchange)
         system = [str(part) for part in self._voice.system.body]
-        facts = {fact.id: fact.text for e in everything for fact in e.facts if fact.id != "guard"}
-        said = [part for e in everything for part in e.body if isinstance(part, str)]
-        return Guard([*system, self._voice.contact, *orders, *facts.values()], said)
+        facts = {fact.id: fact.text for fact in (*run.earlier, *run.facts)}
+        said = [part for e in (*conversation.exchanges, exchange) for part in e.body if isinstance(part, str)]
+        return Guard([*system, self._voice.contact, *run.orders, *facts.values()], said)
 
     async def _stream(
         self, request: Request, guard: Guard, run: _Run, show: Show
     ) -> tuple[Answer | None, str, str | None]:
         """(the whole answer, the sentences that passed, why it was stopped). Stopping closes the engine's stream."""
         reader, cutter = form.Reader(), Sentences()
-        passed = ""
+        passed, unsaid = "", False
         async with aclosing(self._engine.answer(request)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
-                for sentence in cutter.feed(reader.feed(chunk.text)):
+                fresh = reader.feed(chunk.text)
+                unsaid = unsaid or _CALL.match(reader.text) is not None
+                for sentence in cutter.feed("" if unsaid else fresh):
                     if reason := run.checked(guard, passed, sentence):
                         return None, passed, reason
                     passed += sentence
@@ -332,7 +357,8 @@ class Dialogue:
         except EngineError:
             return None, passed, "form"
         # What was checked and shown is what the reader made of it: the parser must have read the same.
-        return (written, passed.rstrip(), None) if written.reply == reader.reply else (None, passed, "form")
+        same = written.reply == reader.reply and unsaid == (written.action in _UNSAID)
+        return (written, passed.rstrip(), None) if same else (None, passed, "form")
 
     @staticmethod
     def _cut(reader: form.Reader, passed: str) -> tuple[Answer | None, str, str | None]:

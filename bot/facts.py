@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from time import monotonic
 
 from bot.model import Customer, Fact, Facts, Offer, Product, Seen, Variant, money
-from bot.orders import Orders, order_line
+from bot.orders import Orders, order_fact, order_line
 from bot.ports import Store
 from bot.vocabulary import PLAIN, vocabulary
 
@@ -126,9 +126,13 @@ def _named_variants(products: Sequence[Product], words: str) -> list[tuple[Produ
     return [(coloured or found)[rank[-1]] for rank in sorted(ranked)]
 
 
+def _good(product: Product, variant: Variant) -> Fact:
+    return Fact(id=f"product:{variant.sku}", text=product_line(product, variant))
+
+
 def _goods(found: Sequence[tuple[Product, Variant]]) -> Facts:
     return Facts(
-        lines=tuple(Fact(id=f"product:{v.sku}", text=product_line(p, v)) for p, v in found),
+        lines=tuple(_good(p, v) for p, v in found),
         offers=tuple(
             Offer(product=v.sku, name=v.colour + p.name, price=v.price, stock=v.stock, picture=v.picture)
             for p, v in found[:_MOST_OFFERS]
@@ -173,7 +177,26 @@ class ShopFacts:
         # Goods last: a kind alone names a dozen, and what comes behind the model's measure is cut off.
         return Facts(lines=(*orders, *passages, *goods.lines), offers=goods.offers)
 
+    async def current(self, customer: Customer, ids: Collection[str]) -> Sequence[Fact]:
+        shop = self.shop_of(customer)
+        sorts = {id_.partition(":")[0] for id_ in ids}
+        rows: list[Fact] = []
+        # A conversation is mostly about one sort of thing: the other tables are not read.
+        if "product" in sorts:
+            rows += [_good(p, v) for p in await self._store.products(shop) for v in p.variants]
+        if "order" in sorts:
+            rows += map(order_fact, await self._store.orders(shop, customer))
+        if sorts & {"policy", "faq"}:
+            rows += [fact for fact, _ in await self._texts(shop)]
+        now = {fact.id: fact for fact in rows}
+        return [now[id_] for id_ in ids if id_ in now]
+
     async def _passages(self, shop: str, words: str) -> list[Fact]:
+        known = await self._texts(shop)
+        return [known[at][0] for at in _about(words, [searched for _, searched in known])]
+
+    async def _texts(self, shop: str) -> list[tuple[Fact, str]]:
+        """Policy and frequent questions: (line, what of it is searched)."""
         known = [
             (Fact(id=f"policy:{s.id}:{n}", text=f"{s.title}：{text}"), f"{s.title}，{text}")
             for s in await self._store.policy(shop)
@@ -182,4 +205,4 @@ class ShopFacts:
         known += [
             (Fact(id=f"faq:{f.id}", text=f"{f.question}：{f.answer}"), f.question) for f in await self._store.faq(shop)
         ]
-        return [known[at][0] for at in _about(words, [searched for _, searched in known])]
+        return known

@@ -10,6 +10,7 @@ conversation (*facts*) and what the customer said himself (*words*):
   for a dress;
 * «this is what you ordered» must agree with the order's line;
 * a promise without a figure («对折», «免运费») and a deed («已经给您退款了») must stand in the facts;
+* what he would like to pay proves nothing, and a bare figure of his, which may be that, no bare figure;
 * any other figure, date, order or tracking number, phone number or link must be in the facts or in his words;
 * a count of what a photo shows (up to nine), the numbering of a list and «the last 4 digits» are free.
 
@@ -33,6 +34,8 @@ from bot.claims import (
     COUNT_SEEN,
     FREE,
     LIST_MARK,
+    LONG,
+    OF_BODY,
     OF_MONEY,
     SEEN,
     SKU,
@@ -45,6 +48,7 @@ from bot.claims import (
     wider,
 )
 from bot.numerals import folded, plain
+from bot.promises import DEEDS
 from bot.sentences import clauses
 from bot.vocabulary import named, topics
 
@@ -85,11 +89,16 @@ class Guard:
     def __init__(self, facts: Iterable[str], words: Iterable[str]) -> None:
         self._lines = [_line(line) for text in facts for line in text.split("\n")]
         shop = [line.said for line in self._lines]
-        known = [*shop, *map(claims, words)]
+        his = list(map(claims, words))
+        known = [*shop, *his]
         self._text = "\n".join(said.whole for said in known)
         self._amounts = {amount for said in shop for amount in said.amounts}
         self._of_shop = {number for said in shop for number in said.numbers}
-        self._numbers = {number for said in known for number in said.numbers}
+        self._stocks = {figure for said in shop for figure in said.stocks}
+        clearly, bare = _figures(his)
+        #: What may stand alone in a reply, and what may stand there with a unit or of a body's measures.
+        self._alone = self._of_shop | clearly
+        self._numbers = self._alone | bare
         self._spans = {span for said in known for span in said.spans}
         self._spans |= {(n / 7, "weeks") for n, unit in self._spans if unit == "days"}
         self._promised = {each for said in shop for each in said.promised}
@@ -115,9 +124,13 @@ class Guard:
             return Reason.ORDER
         if not said.amounts <= self._amounts:
             return Reason.PRICE
-        bare = {value(n) for n in BARE.findall(said.rest)} if OF_MONEY.search(said.rest) else set()
-        if not bare <= self._of_shop:
+        bare = {value(n) for n in BARE.findall(said.rest)}
+        if OF_MONEY.search(said.rest) and not bare <= self._of_shop:
             return Reason.PRICE
+        if bare & self._numbers - self._alone and not OF_BODY.search(said.rest):
+            return Reason.PRICE
+        if not said.stocks <= self._stocks:
+            return Reason.NUMBER
         if not said.dates <= self._dates:
             return Reason.DATE
         counted = said.rest
@@ -125,7 +138,7 @@ class Guard:
             counted = (COUNT_SEEN if SEEN.search(counted) else COUNT).sub(" ", counted)
         if not said.spans <= self._spans or not numbers(counted) <= self._numbers:
             return Reason.NUMBER
-        if self._of_another_matter(sentence, said.spans):
+        if self._of_another_matter(sentence):
             return Reason.NUMBER
         return Reason.PRICE if self._of_another_thing(sentence) else None
 
@@ -141,13 +154,24 @@ class Guard:
                 return same != (things in goods)
         return False
 
-    def _of_another_matter(self, sentence: str, spans: set[tuple[Decimal, str]]) -> bool:
-        """Whether a time is said of a matter whose lines do not have it: of the warranty what the parcel takes."""
-        matters = topics(sentence)
-        for span in spans if matters else ():
-            known = frozenset().union(*(line.topics for line in self._lines if span in line.said.spans))
-            if known and not matters & known:
-                return True
+    def _of_another_matter(self, sentence: str) -> bool:
+        """Whether a time is said of a matter whose lines do not have it: of the warranty what the parcel takes, or of
+        a shirt's warranty what a mug's is.
+        """
+        matters = topics(sentence) | ({"送到"} if _ARRIVES.search(sentence) else set())
+        kinds: set[tuple[str, str]] = set()
+        for clause in clauses(sentence) if matters else ():
+            kinds = _kinds(named(clause)) or kinds
+            for span in claims(clause).spans:
+                days = (span[0] * 7, "days") if span[1] == "weeks" else span
+                lines = [line for line in self._lines if {span, days} & line.said.spans]
+                known = frozenset().union(*(line.topics for line in lines))
+                if known and not matters & known:
+                    return True
+                of = [_kinds(line.named) for line in lines if matters & line.topics]
+                excepting = any(_EXCEPTING.search(line.said.whole) for line in lines)
+                if kinds and of and all(of) and not excepting and not any(kinds <= those for those in of):
+                    return True
         return False
 
     def _of_another_order(self, sentence: str) -> bool:
@@ -193,25 +217,35 @@ _VERDICT = re.compile(
     r"|(?P<not>not (?:the .{1,40} you|what you) ordered)"
 )
 
+#: A line that names things in order to leave them out says nothing of the time that they have.
+_EXCEPTING = re.compile(r"除|不|except")
+_ARRIVES = re.compile(r"[内后就会能]到(?![期账底店时])")
+
 _SORTS = ("kinds", "patterns", "colours")
 #: What the shop's general lines are about, and not one of its things.
 _GENERAL = re.compile(r"包邮|运费|邮费|满|减|免|优惠|postage|shipping|free|over|above")
 #: As the shop's orders write what became of them.
-_STATUSES = (
-    "已付款",
-    "已发货",
-    "已签收",
-    "已退款",
-    "已取消",
-    "已完成",
-    "已下单",
-    "已改",
-    "已换",
-    "已补发",
-    "已登记",
-    "待付款",
-    "待发货",
-)
+_STATUSES = (*DEEDS, "待付款", "待发货")
+
+
+def _kinds(things: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    return {thing for thing in things if thing[0] == "kinds"}
+
+
+def _figures(words: Iterable[Claims]) -> tuple[set[Decimal], set[Decimal]]:
+    """The figures in a customer's words: those that say themselves what they are, and bare ones.
+
+    His amounts are none: what he would like to pay is no price. A bare figure may be one as well («50行吗», «for 50?»),
+    so it proves a size or a number of pieces, and never stands alone in a reply.
+    """
+    clearly: set[Decimal] = set()
+    bare: set[Decimal] = set()
+    for said in words:
+        alone = {value(n) for n in BARE.findall(said.rest)}
+        long = set() if OF_MONEY.search(said.rest) else {n for n in alone if n >= LONG}
+        clearly |= (numbers(said.rest) - alone) | long
+        bare |= alone
+    return clearly, bare - clearly
 
 
 def _contradicts(things: frozenset[tuple[str, str]], known: frozenset[tuple[str, str]], sort: str) -> bool:

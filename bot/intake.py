@@ -102,13 +102,24 @@ class Intake:
         self._answers = answers
         self._customers: dict[Customer, _Customer] = {}
         self._opened = asyncio.Event()
+        #: Commits under way.
+        self._taking: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
         """The model is there: what was accepted meanwhile is answered now."""
         self._opened.set()
 
     async def accept(self, events: Sequence[Event], mark: Mark | None = None) -> None:
-        """Commits events and the platform's mark together; answering begins behind it."""
+        """Commits events and the platform's mark together; answering begins behind it.
+
+        Cancelled meanwhile – a page that goes, a stream that ends –, what is being committed is answered all the same.
+        """
+        taking = asyncio.create_task(self._take(events, mark))
+        self._taking.add(taking)
+        taking.add_done_callback(self._taking.discard)
+        await asyncio.shield(taking)
+
+    async def _take(self, events: Sequence[Event], mark: Mark | None) -> None:
         await self._store.accept(events, mark)
         for customer in dict.fromkeys(event.customer for event in events):
             self._wake(customer)
@@ -134,6 +145,7 @@ class Intake:
 
     async def close(self) -> None:
         """Stops answering; what is not done stays in the store for the next start."""
+        await asyncio.gather(*self._taking, return_exceptions=True)  # what is committed last wakes its customer
         tasks = [place.task for place in self._customers.values() if place.task is not None]
         for task in tasks:
             task.cancel()
@@ -174,7 +186,7 @@ class Intake:
 
     async def _send_unsent(self, place: _Customer) -> None:
         while place.unsent:
-            await self._outbox.send(place.unsent[:1])
+            await self._outbox.send(place.unsent[:1], fresh=False)
             del place.unsent[0]
 
     async def _answer_all(self, customer: Customer, place: _Customer) -> None:
@@ -393,8 +405,7 @@ class Intake:
                 except asyncio.CancelledError:
                     current = asyncio.current_task()
                     if current is not None and current.cancelling():
-                        place.answering.cancel()
-                        raise
+                        raise  # the answer, which was waited for, was cancelled with it
                     break
             return _unwritten(body, place.shown or dialogue.say(language, "answer.stopped"))
         finally:

@@ -28,12 +28,13 @@ _IDIOM = re.compile(
     r"千万(?=[别不要注记小])|万一|一一|乱七八糟|七七八八|三三两两|一五一十|一年四季|一天到晚"
     r"|一块(?!钱|[一二三四五六七八九半\d])"
 )
-_UNIT = rf"(?:{MONEY}|{TIME}|{MEASURE}|[位码寸斤岁米])"
+_UNIT = rf"(?:{MONEY}|{TIME}|{MEASURE}|[位码寸斤岁米倍欧])"
 #: One numeral alone stands in every other sentence; it is a figure where a unit follows, or a range with one.
 _HAN = re.compile(
     rf"(?P<percent>百分之)?(?P<whole>[{_ANY}]{{2,}})(?:点(?P<fraction>[零一二三四五六七八九]+))?"
-    rf"|(?P<digit>[{_ANY}])(?:点(?P<tenths>[零一二三四五六七八九]+)|(?=\s*{_UNIT}|\s*[到至~-]\s*[{_ANY}\d]+\s*{_UNIT}))"
-    rf"|(?<=[块元])(?P<cents>[一二三四五六七八九])(?=[毛角]|\W|$)|(?P<half>半(?=价|年|个月|小时))"
+    rf"|(?P<digit>[{_ANY}])(?:点(?P<tenths>[零一二三四五六七八九]+)|(?=\s*[来多余几]?\s*{_UNIT}|\s*[到至~-]\s*[{_ANY}\d]+\s*{_UNIT}))"
+    rf"|(?<=[赔罚])(?P<owed>[{_ANY}])"
+    rf"|(?<=[块元])(?P<cents>[一二三四五六七八九])(?=[毛角]|\W|$)|(?P<half>半(?=价|年|个月|小时|天[^,。;!?]{{0,3}}[内后就到发送]))"
 )
 _EN_WORDS = {
     w: n
@@ -78,15 +79,21 @@ def _han(m: re.Match[str]) -> str:
     """«一百零五» → 105; two numerals in a row are a range («三四天»), others are read one by one («九九» → 99)."""
     if m["half"]:
         return "5折" if m.string.startswith("价", m.end()) else "0.5"
-    whole = m["whole"] or m["digit"] or m["cents"]
+    whole = m["whole"] or m["digit"] or m["cents"] or m["owed"]
     fraction = m["fraction"] or m["tenths"]
-    if whole == "一" and not fraction and re.match(MEASURE, m.string[m.end() :]):
-        return "一"  # «一件» is «a»
+    left = re.search(r"(?:剩下?|仅有|最后)\s*$", m.string[: m.start()])
+    if whole == "一" and not fraction and not left and re.match(MEASURE, m.string[m.end() :]):
+        return "一"  # «一件» is «a», «只剩一件» is a stock
     if any(ch in _SCALES or ch == "万" for ch in whole):
         value = str(_in_order(whole))
     else:
         value = "".join(str(_DIGITS[ch]) for ch in whole)
-        if len(value) == 2 and int(value[1]) == int(value[0]) + 1 and not fraction:
+        if (
+            len(value) == 2
+            and int(value[1]) == int(value[0]) + 1
+            and not fraction
+            and m.string[m.start() - 1 : m.start()] not in ("价", "格", ":")
+        ):
             return "、".join(value) if re.match(rf"\s*{_UNIT}", m.string[m.end() :]) else m[0]
     if fraction:
         value += "." + "".join(str(_DIGITS[ch]) for ch in fraction)

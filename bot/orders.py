@@ -54,6 +54,10 @@ def order_line(order: Order, *, parcel: bool = True) -> str:
     return " ".join(parts)
 
 
+def order_fact(order: Order) -> Fact:
+    return Fact(id=f"order:{order.number}", text=order_line(order))
+
+
 # ------------------------------------------------------------------------------------------------ what is named
 
 
@@ -215,7 +219,7 @@ class Orders:
         mine = await self._store.orders(shop, customer)
         if told.codes:
             mine = await self._meant(shop, customer, told, mine)
-        return [Fact(id=f"order:{order.number}", text=order_line(order)) for order in mine[:_MOST_ORDERS]]
+        return [order_fact(order) for order in mine[:_MOST_ORDERS]]
 
     async def _meant(self, shop: str, customer: Customer, told: Named, mine: list[Order]) -> list[Order]:
         """The orders that are named by their numbers or their parcels' numbers."""

@@ -30,34 +30,47 @@ class Outbox:
         self._store = store
         self._adapters = adapters
 
-    async def send(self, outgoing: Sequence[Outgoing]) -> None:
-        """Sends one customer's replies in order; waits out what passes, and gives up on what does not."""
+    async def send(self, outgoing: Sequence[Outgoing], *, fresh: bool = True) -> None:
+        """Sends one customer's replies in order; waits out what passes, and gives up on what does not.
+
+        What was not committed in this moment (``fresh``), or had to wait, is looked for before it is sent: it is gone
+        when its customer was erased meanwhile.
+        """
         for each in outgoing:
             adapter = self._adapters.get(each.reply.customer.channel)
             if adapter is None:
                 # The channel is switched off: the row waits for the start that has it again.
                 continue
-            await self._deliver(adapter, each)
+            fresh = await self._deliver(adapter, each, fresh=fresh)
 
-    async def _deliver(self, adapter: Adapter, outgoing: Outgoing) -> None:
+    async def _deliver(self, adapter: Adapter, outgoing: Outgoing, *, fresh: bool) -> bool:
+        """Whether nothing had to wait: what comes behind is then as fresh as it was."""
         pause = 1.0
         while True:
             # What is being sent when the bot is stopped is finished and marked: cut off, it would be sent twice.
-            attempt = asyncio.create_task(self._attempt(adapter, outgoing))
+            attempt = asyncio.create_task(self._attempt(adapter, outgoing, fresh=fresh))
             try:
                 wait_s = await asyncio.shield(attempt)
             except asyncio.CancelledError:
                 await asyncio.wait({attempt}, timeout=_FINISH)
                 raise
             if wait_s is None:
-                return
+                return fresh
+            fresh = False
             pause = min(_LONGEST, pause * 2)
             # Jitter: many replies that met the same outage do not come back in one wave.
             await asyncio.sleep(max(min(_ASKED, wait_s), pause * random.uniform(0.8, 1.2)))
 
-    async def _attempt(self, adapter: Adapter, outgoing: Outgoing) -> float | None:
+    async def _attempt(self, adapter: Adapter, outgoing: Outgoing, *, fresh: bool) -> float | None:
         """One try; the seconds to wait before the next, or ``None`` when there is none."""
         error: str | None = None
+        try:
+            if not fresh and not await self._store.unsent(outgoing.id):
+                log.info("reply %d is not sent: it is gone from the store", outgoing.id)
+                return None
+        except StorageError as exc:
+            log.warning("reply %d is held back: %s", outgoing.id, exc)
+            return _AWAY
         try:
             await adapter.send(outgoing)
         except TryLater as exc:

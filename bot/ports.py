@@ -6,7 +6,7 @@ implementation and in the tests' fakes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -16,6 +16,7 @@ from bot.model import (
     Customer,
     Event,
     Exchange,
+    Fact,
     Facts,
     Faq,
     Knowledge,
@@ -276,6 +277,10 @@ class Store(Protocol):
         """Replies that no platform has taken, oldest first."""
         ...
 
+    async def unsent(self, outgoing: int, /) -> bool:
+        """Whether the reply still waits to be sent: one whose customer was erased is gone."""
+        ...
+
     async def sent(self, outgoing: int, /, *, error: str | None = None) -> None:
         """The platform took the reply, or never will (``error``)."""
         ...
@@ -335,6 +340,10 @@ class FactSource(Protocol):
 
     async def facts(self, customer: Customer, words: str, seen: Seen | None) -> Facts:
         """What fits these words, or what was seen in the photos. Only what this customer may know."""
+        ...
+
+    async def current(self, customer: Customer, ids: Collection[str]) -> Sequence[Fact]:
+        """What the rows of these facts say now, in the order of ``ids``; rows that are gone or not his are left out."""
         ...
 
     async def head(self, customer: Customer) -> Sequence[str]:

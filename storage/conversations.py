@@ -54,6 +54,9 @@ _OUTGOING = (
     .where(replies.c.sent_at.is_(None), replies.c.error.is_(None))
     .order_by(replies.c.id)
 )
+_UNSENT = sa.select(replies.c.id).where(
+    replies.c.id == sa.bindparam("this"), replies.c.sent_at.is_(None), replies.c.error.is_(None)
+)
 _SENT = sa.update(replies).where(replies.c.id == sa.bindparam("this"), replies.c.sent_at.is_(None))
 _HISTORY = (
     sa.select(said, events.c.event_id.label("event"))
@@ -162,6 +165,11 @@ def outgoing(connection: Connection) -> list[Outgoing]:
         Outgoing(id=row.id, reply=codec.load(Reply, row.reply), trace=codec.load(Trace, row.trace))
         for row in connection.execute(_OUTGOING)
     ]
+
+
+def unsent(connection: Connection, reply_id: int) -> bool:
+    """Whether a reply still waits to be sent."""
+    return connection.execute(_UNSENT, {"this": reply_id}).one_or_none() is not None
 
 
 def sent(connection: Connection, reply_id: int, error: str | None) -> None:

@@ -34,6 +34,9 @@ _GROUP = 256
 _READERS = 2
 #: Milliseconds that a statement waits for another process's write.
 _BUSY_MS = 5_000
+#: The same for an open database's writes: a command beside it that erases builds the file anew (see ``scrub``),
+#: which takes a second for some 150 MB. Only the writer's thread waits, and nobody is refused.
+_SCRUBBED_MS = 120_000
 
 
 def file_of(url: str) -> Path:
@@ -47,7 +50,7 @@ def file_of(url: str) -> Path:
     return Path(str(parsed.database))
 
 
-def engine_of(file: Path, *, write: bool) -> Engine:
+def engine_of(file: Path, *, write: bool, busy_ms: int = _BUSY_MS) -> Engine:
     """An engine on one file, set as the house needs it. ``write``: every transaction takes the write lock at once.
 
     A transaction that reads first and then writes is refused by SQLite when another process wrote in between, however
@@ -67,7 +70,7 @@ def engine_of(file: Path, *, write: bool) -> Engine:
     def _connect(connection: Any, _: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # SQLAlchemy begins transactions, not the driver by guessing
         for pragma in (
-            f"busy_timeout={_BUSY_MS}",
+            f"busy_timeout={busy_ms}",
             *(["journal_mode=WAL"] if write else []),  # once set it stays; who only reads changes nothing
             "synchronous=FULL",
             "foreign_keys=ON",
@@ -141,7 +144,7 @@ class Database:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._writer = engine_of(file, write=True)
+        self._writer = engine_of(file, write=True, busy_ms=_SCRUBBED_MS)
         self._reader = engine_of(file, write=False)
         self._jobs: queue.SimpleQueue[_Waiting | _Scrub | None] = queue.SimpleQueue()
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
@@ -262,7 +265,11 @@ class Database:
                     raw.execute("VACUUM")
                 finally:
                     raw.execute("PRAGMA temp_store=MEMORY")
-                busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                raw.execute(f"PRAGMA busy_timeout={_BUSY_MS}")  # one who reads for long must not hold up who writes
+                try:
+                    busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                finally:
+                    raw.execute(f"PRAGMA busy_timeout={_SCRUBBED_MS}")
         except StorageError as exc:
             return _Outcome(waiting.future, error=exc)
         return _Outcome(waiting.future, result=busy == 0)

@@ -102,6 +102,9 @@ class SqlStore:
     async def outgoing(self) -> list[Outgoing]:
         return await self.database.read(conversations.outgoing)
 
+    async def unsent(self, id: int) -> bool:  # noqa: A002 - the port's name
+        return await self.database.read(lambda connection: conversations.unsent(connection, id))
+
     async def sent(self, id: int, *, error: str | None = None) -> None:  # noqa: A002 - the port's name
         await self.database.write(lambda connection: conversations.sent(connection, id, error))
 

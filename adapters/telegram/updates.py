@@ -99,7 +99,7 @@ def _message(message: Json, account: str) -> Event | None:
         if command["name"] == "start":
             # A link «t.me/bot?start=WORD» opens the chat with a word; that word is all there is to read.
             kind, text = EventKind.ENTERED, command["rest"] or ""
-    refs = _refs(message)
+    refs, album = _refs(message), message.get("media_group_id")
     return Event(
         id=f"m{_int(message['message_id'])}",
         customer=_customer(message["chat"], account),
@@ -108,7 +108,7 @@ def _message(message: Json, account: str) -> Event | None:
         text=text,
         refs=refs,
         attachment=None if refs else _attachment(message),
-        album=message.get("media_group_id"),
+        album=None if album is None else _words(album),
         route=str(Route(chat=_int(message["chat"]["id"]))),
         language=_language(message.get("from")),
     )
@@ -137,9 +137,10 @@ def _choice(query: Json, account: str, now: datetime) -> Event | None:
     message = query.get("message")
     if message is None or message["chat"]["type"] != "private" or "data" not in query:
         return None
-    route = Route(chat=_int(message["chat"]["id"]), message=_int(message["message_id"]), query=str(query["id"]))
+    tap = _words(query["id"])
+    route = Route(chat=_int(message["chat"]["id"]), message=_int(message["message_id"]), query=tap)
     return Event(
-        id=f"c{query['id']}",
+        id=f"c{tap}",
         customer=_customer(message["chat"], account),
         at=now,
         kind=EventKind.CHOICE,
@@ -166,15 +167,15 @@ def _refs(message: Json) -> tuple[PhotoRef, ...]:
 
 def _ref(file: Json) -> PhotoRef:
     size = file.get("file_size")
-    return PhotoRef(ref=str(file["file_id"]), size=None if size is None else _int(size))
+    return PhotoRef(ref=_words(file["file_id"]), size=None if size is None else _int(size))
 
 
 def _is_picture(document: Json) -> bool:
     """By its type; by its name where a phone did not know the type (HEIC comes as octet-stream)."""
-    mime = document.get("mime_type") or ""
+    mime = _words(document.get("mime_type") or "")
     if mime and mime != "application/octet-stream":
-        return str(mime).startswith("image/")
-    return PurePath(document.get("file_name") or "").suffix.lower() in _PICTURE_NAMES
+        return mime.startswith("image/")
+    return PurePath(_words(document.get("file_name") or "")).suffix.lower() in _PICTURE_NAMES
 
 
 def _attachment(message: Json) -> str | None:
@@ -189,11 +190,13 @@ def _language(user: Json | None) -> Language | None:
     code = (user or {}).get("language_code")
     if not code:
         return None
-    return "zh" if str(code).lower().startswith("zh") else "en"
+    return "zh" if _words(code).lower().startswith("zh") else "en"
 
 
-def _words(text: str) -> str:
+def _words(text: object) -> str:
     """Text that every database takes: half a surrogate pair cannot be written as UTF-8, a NUL not into PostgreSQL."""
+    if not isinstance(text, str):
+        raise TypeError("words were expected")
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")
 
 

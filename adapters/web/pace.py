@@ -28,8 +28,11 @@ class Rates:
     connections: int = 12
     #: Tabs of everybody.
     all_connections: int = 1000
-    #: Photos that are taken in side by side; each holds its bytes in memory.
+    #: Photos of the largest size whose bytes fit into memory together, on their way in or waiting to be kept.
     uploads: int = 4
+    #: Photos on their way in or waiting to be kept, of one customer and of everybody.
+    own_uploads: int = 8
+    all_uploads: int = 64
 
 
 class Bucket:

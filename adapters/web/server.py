@@ -30,6 +30,7 @@ from .customers import bearer, customer_of, new_token
 from .desk import Desk
 from .pace import Bucket, Buckets, Rates
 from .shop import PICTURES, WebShop, picture_url, shelf
+from .uploads import Refused, Uploads
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +50,8 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-#: Seconds for a page to say who it is, and for one photo to arrive over a poor line.
+#: Seconds for a page to say who it is.
 _HELLO = 10.0
-_UPLOAD = 180.0
 #: Seconds until a page is asked to try again what the store could not do: a full disk is not emptied sooner.
 _AWAY = 5.0
 
@@ -113,7 +113,12 @@ class Server:
         self._most_photos = most_photos
         self._notice_after_s = notice_after_s
         self._rates = rates
-        self._uploads = asyncio.Semaphore(rates.uploads)
+        self._uploads = Uploads(
+            largest=max_upload_bytes,
+            memory=rates.uploads * max_upload_bytes,
+            all_bodies=rates.all_uploads,
+            own_bodies=rates.own_uploads,
+        )
         self._photo_pace = Buckets(rates.photos)
         self._assets = Assets(HERE / "static")
         self._page = self._render()
@@ -196,23 +201,20 @@ class Server:
         customer = customer_of(token, self._shop.account)
         if seconds := self._photo_pace.take(customer.id):
             return _no(429, "pace", retry=seconds)
-        if self._uploads.locked():
-            return _no(503, "pace", retry=2)
-        async with self._uploads:
-            try:
-                async with asyncio.timeout(_UPLOAD):
-                    data = await _body(request, self._most)
-            except (TimeoutError, ClientDisconnect):
-                return _no(408, "line")
-            if data is None:
-                return _no(413, "too_big")
-            try:
+        announced = request.headers.get("content-length", "")
+        size = int(announced) if announced.isdecimal() else 0
+        try:
+            async with self._uploads.body(customer.id, size, request.stream()) as data:
                 photo = await self._desk.add_photo(customer, data)
-            except PhotoError as exc:
-                return _no(422, exc.reason)
-            except BotError as exc:
-                log.error("a photo of customer %s could not be kept: %s", customer.id, exc)
-                return _no(503, "storage", retry=_AWAY)
+        except ClientDisconnect:
+            return _no(408, "line")
+        except Refused as exc:
+            return _no(exc.status, exc.reason, retry=exc.retry)
+        except PhotoError as exc:
+            return _no(422, exc.reason)
+        except BotError as exc:
+            log.error("a photo of customer %s could not be kept: %s", customer.id, exc)
+            return _no(503, "storage", retry=_AWAY)
         return JSONResponse(frames.photo(photo), 201)
 
     async def _photo(self, request: Request) -> Response:
@@ -281,19 +283,6 @@ class Server:
             await link.close(socket, link.BROKEN, "broken")
         finally:
             self._audience.leave(tab)
-
-
-async def _body(request: Request, most: int) -> bytes | None:
-    """The body, or ``None`` as soon as it is known to be longer than allowed."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > most:
-        return None
-    data = bytearray()
-    async for piece in request.stream():
-        data += piece
-        if len(data) > most:
-            return None
-    return bytes(data)
 
 
 def _no(status: int, reason: str, retry: float = 0) -> Response:

@@ -73,24 +73,33 @@ async def _each(config: Config, root: Path) -> int:
     """Answers line after line. Returns how many could not be answered; each of these has said so in its line."""
     number = failed = 0
     async with _asking(config, root) as ask_:
-        while line := await asyncio.to_thread(sys.stdin.readline):
+        while line := await asyncio.to_thread(sys.stdin.buffer.readline):
             number += 1
             if not line.strip():
                 continue
             try:
-                raw = json.loads(line)
-                text, photos = str(raw.get("text", "")), [Path(path) for path in raw.get("photos", [])]
-                if not text.strip() and not photos:
-                    raise BotError(f"line {number}: {_NOTHING_SAID}")
-                answer = await ask_(str(raw.get("customer", "me")), text, photos)
-            except (ValueError, AttributeError, TypeError) as exc:
-                answer = {"error": f'line {number} is not {{"customer","text","photos"}}: {exc}'}
+                answer = await ask_(*question(number, line, sys.stdin.encoding))
             except BotError as exc:
                 answer = {"error": str(exc)}
             failed += "error" in answer
             document(answer)
             sys.stdout.flush()
     return failed
+
+
+def question(number: int, line: bytes, encoding: str) -> tuple[str, str, list[Path]]:
+    """Who asks, his words and his photos, of one line. Raises :class:`BotError`, which names the line."""
+    try:
+        raw = json.loads(line.decode(encoding))
+        customer, text = str(raw.get("customer", "me")), str(raw.get("text", ""))
+        photos = [Path(path) for path in raw.get("photos", [])]
+    except UnicodeDecodeError as exc:
+        raise BotError(f"line {number} is not written in {encoding}: save the questions in this encoding") from exc
+    except (ValueError, AttributeError, TypeError) as exc:
+        raise BotError(f'line {number} is not {{"customer","text","photos"}}: {exc}') from exc
+    if not text.strip() and not photos:
+        raise BotError(f"line {number}: {_NOTHING_SAID}")
+    return customer, text, photos
 
 
 @asynccontextmanager

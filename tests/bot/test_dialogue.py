@@ -210,9 +210,15 @@ async def test_a_look_up_that_finds_nothing_says_so_to_the_model(opened: Opener)
     assert outcome.offers == ()
 
 
-async def test_words_beside_a_look_up_do_not_stay_in_the_reply(opened: Opener) -> None:
-    desk = opened([written("我查一下。", Action.LOOK_UP, SEEN), written("89元。")], shirt_when_seen)
-    assert (await desk.ask(PHOTO, "多少钱")).text == "89元。"
+@pytest.mark.parametrize("words", ["我查一下。", "红色条纹T恤", "才1元。"])
+async def test_words_beside_a_look_up_are_not_said(opened: Opener, words: str) -> None:
+    desk = opened([written(words, Action.LOOK_UP, SEEN), written("89元。")], shirt_when_seen)
+    outcome = await desk.ask(PHOTO, "多少钱")
+    assert outcome.text == "89元。"
+    assert desk.shown == ["89元。"]
+    assert outcome.trace.stopped == ()
+    assert outcome.exchanges[0].answer is not None
+    assert outcome.exchanges[0].answer.reply == words, "the model finds them in the conversation"
 
 
 async def test_a_second_look_up_gets_the_safe_sentence(opened: Opener) -> None:
@@ -244,9 +250,9 @@ async def test_what_a_look_up_leads_to_counts(opened: Opener) -> None:
     assert outcome.trace.seen == SEEN
 
 
-async def test_a_look_up_without_a_record_is_only_an_answer(opened: Opener) -> None:
+async def test_a_look_up_without_a_record_has_nothing_to_look_up(opened: Opener) -> None:
     desk = opened([written("我看看。", Action.LOOK_UP, None)])
-    assert (await desk.ask("多少钱")).text == "我看看。"
+    assert (await desk.ask("多少钱")).text == UNKNOWN
     assert len(desk.engine.requests) == 1
 
 
@@ -354,6 +360,64 @@ async def test_an_old_price_is_no_price(opened: Opener) -> None:
     assert outcome.trace.stopped == ("price",)
 
 
+@pytest.mark.parametrize(
+    ("row", "now", "old"),
+    [
+        (SHIRT, SHIRT.text.replace("89元", "119元"), "一共89元。"),
+        (SHIRT, SHIRT.text.replace("库存12件", "缺货"), "还有12件。"),
+        (SHIRT, None, "一共89元。"),
+        (
+            Fact(id="order:ZG260118", text="订单ZG260118 T恤×1 已发货"),
+            "订单ZG260118 T恤×1 已取消",
+            "订单ZG260118已发货。",
+        ),
+        (Fact(id="policy:p:0", text="质保：雨伞保修3年。"), "质保：雨伞保修1年。", "雨伞保修3年。"),
+    ],
+)
+async def test_what_was_told_before_counts_only_while_the_shop_says_it(
+    opened: Opener, row: Fact, now: str | None, old: str
+) -> None:
+    first = iter([Facts(lines=(row,))])
+    desk = opened(
+        [written("您好。"), written(old), written(old), written(old)], lambda words, seen: next(first, Facts())
+    )
+    await desk.ask("T恤，订单")
+    assert (await desk.ask("是吗")).text == old, "unchanged, it still counts"
+    assert desk.prompts()[-1].facts == "", "and is not told again"
+    if now is None:
+        del desk.facts.rows[row.id]
+    else:
+        desk.facts.rows[row.id] = replace(row, text=now)
+    assert (await desk.ask("现在呢")).text == UNKNOWN
+
+
+async def test_what_changed_since_it_was_told_is_told_anew_and_history_stays(opened: Opener) -> None:
+    first = iter([Facts(lines=(SHIRT,))])
+    desk = opened(
+        [written("89元。"), written("一共119元。"), written("是的。")], lambda words, seen: next(first, Facts())
+    )
+    await desk.ask("红色条纹T恤多少钱")
+    dearer = replace(SHIRT, text=SHIRT.text.replace("89元", "119元"))
+    desk.facts.rows[SHIRT.id] = dearer
+    outcome = await desk.ask("那我要了，一共多少")
+    assert outcome.text == "一共119元。"
+    assert outcome.trace.facts == (dearer,)
+    assert desk.prompts()[-1].facts == f"资料：\n{dearer.text}"
+    assert desk.prompts(1)[: len(desk.prompts(0))] == desk.prompts(0)
+    await desk.ask("真的吗")
+    assert desk.prompts()[-1].facts == "", "once is enough"
+
+
+async def test_what_changed_is_told_behind_what_was_asked_for_and_no_more_than_fits(opened: Opener) -> None:
+    asked = tuple(Fact(id=f"product:{n}", text=f"{n}号杯子 {n}元") for n in range(3))
+    found = iter([Facts(lines=(SHIRT,)), Facts(lines=asked)])
+    desk = opened([written("89元。"), written("好的。"), written("好的。")], lambda words, seen: next(found, Facts()))
+    await desk.ask("T恤")
+    desk.facts.rows[SHIRT.id] = replace(SHIRT, text="红色条纹T恤 119元 缺货")
+    assert (await desk.ask("杯子")).trace.facts == asked
+    assert [fact.id for fact in (await desk.ask("好")).trace.facts] == [SHIRT.id], "in the next turn that has room"
+
+
 async def test_an_order_that_moved_on_is_not_told_as_it_was_when_the_conversation_began(opened: Opener) -> None:
     desk = opened(
         [written("您好。"), written("订单ZG260118待付款。"), written("订单ZG260118已发货。")],
@@ -401,6 +465,30 @@ async def test_a_card_of_what_the_reply_does_not_speak_of_is_not_shown(opened: O
 @pytest.mark.parametrize("reply", ["红色条纹T恤89元。", "这款89元，有现货。", "有现货，是红色条纹的短袖。"])
 async def test_a_card_of_what_the_reply_speaks_of_is_shown(opened: Opener, reply: str) -> None:
     assert (await opened([written(reply)], shirt).ask("T恤")).offers == (OFFER,)
+
+
+async def test_a_price_shows_the_card_of_the_thing_that_costs_this_and_no_part_of_it(opened: Opener) -> None:
+    sock = Offer(product="SK", name="红色袜子", price=Decimal(29), stock=1)
+    dress = Offer(product="DR", name="蓝色连衣裙", price=Decimal(129), stock=1)
+    lines = (Fact(id="product:SK", text="红色袜子 29元"), Fact(id="product:DR", text="蓝色连衣裙 129元"))
+    desk = opened([written("这款129元。")], lambda words, seen: Facts(lines=lines, offers=(sock, dress)))
+    assert (await desk.ask("多少钱")).offers == (dress,)
+    dear = replace(dress, price=Decimal(1290))
+    desk = opened([written("这款129元。")], lambda words, seen: Facts(lines=lines, offers=(dear, dress)))
+    assert (await desk.ask("多少钱")).offers == (dress,)
+
+
+@pytest.mark.parametrize("action", [Action.COMPLAINT, Action.NEED_PHOTO, Action.NEED_ORDER])
+async def test_no_card_stands_beside_a_complaint_or_a_request(opened: Opener, action: Action) -> None:
+    outcome = await opened([written("红色条纹T恤左边有破洞。", action, SEEN)], shirt).ask(PHOTO, "坏了")
+    assert "红色条纹T恤" in outcome.text
+    assert outcome.offers == ()
+
+
+async def test_a_complaint_about_a_photo_sent_before_says_that_it_was_looked_at(opened: Opener) -> None:
+    desk = opened([written("是红色的。"), written("", Action.COMPLAINT)])
+    await desk.ask(PHOTO, "什么颜色")
+    assert (await desk.ask("坏了")).text == words.say("zh", "answer.complaint", contact=VOICE.contact)
 
 
 async def test_a_complaint_without_a_photo_does_not_speak_of_one(opened: Opener) -> None:
@@ -470,6 +558,13 @@ async def test_a_person_is_answered_by_rule_and_names_the_contact(opened: Opener
 async def test_what_a_model_says_beside_a_call_for_a_person_is_not_said(opened: Opener) -> None:
     outcome = await opened([written("已为您转接。", Action.PERSON)]).ask("转人工")
     assert outcome.text == words.say("zh", "answer.person", contact=VOICE.contact)
+
+
+async def test_a_call_for_a_person_does_not_carry_other_words_past_the_guard(opened: Opener) -> None:
+    twice = '{"action":"person","seen":null,"reply":"只要50元。","action":"none"}'
+    desk = opened([twice, written("您好。")])
+    assert (await desk.ask("便宜点")).text == "您好。"
+    assert desk.shown == ["您好。"]
 
 
 async def test_a_complaint_keeps_what_was_seen_and_adds_the_way_out(opened: Opener) -> None:

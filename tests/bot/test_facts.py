@@ -481,6 +481,22 @@ async def test_an_account_sees_its_own_shop_only() -> None:
     assert await found(facts, "T恤") != []
 
 
+async def test_rows_are_read_as_they_stand_now_and_only_those_that_are_his() -> None:
+    policy = PolicySection(id="p", title="运费", passages=("满99元包邮。", "新疆加收10元。"))
+    faq = Faq(id="f", question="包邮吗", answer="满99元。")
+    shelf = Shelf(replace(SHOP, policy=(policy,), faq=(faq,)))
+    facts = ShopFacts(cast(Store, shelf), "", {})
+    ids = ["order:ZG260118", "faq:f", "policy:p:1", "product:tee-st-0", "product:gone", "order:ZG260200"]
+    told = [fact.text for fact in await facts.current(ME, ids)]
+    assert told == ["包邮吗：满99元。", "运费：新疆加收10元。", product_line(TEE_STRIPED, TEE_STRIPED.variants[0])]
+    await found(facts, "订单ZG260118 尾号4321", None, ME)
+    assert [fact.text for fact in await facts.current(ME, ids[:1])] == [order_line(ORDER)]
+    assert await facts.current(OTHER, ids[:1]) == []
+    gone = replace(TEE_STRIPED, variants=TEE_STRIPED.variants[1:])
+    shelf.add("", Knowledge(products=(gone,)))
+    assert await facts.current(ME, ids) == []
+
+
 # ------------------------------------------------------------------------------------------------ policy and questions
 
 DEMO = Path(knowledge.__file__).parent.parent / "demo"

@@ -612,3 +612,251 @@ def test_a_verdict_that_the_order_contradicts_is_stopped(sentence: str) -> None:
 )
 def test_a_verdict_that_the_order_bears_out_may_be_said(sentence: str) -> None:
     assert Guard(ORDERS, []).check(sentence) is None
+
+
+# ------------------------------------------------------------------------------------------------ what he says himself
+
+
+@pytest.mark.parametrize(
+    ("his", "sentence"),
+    [
+        ("50块行吗？", "好的，50没问题。"),
+        ("50块行吗？", "可以，就按50来。"),
+        ("50块行吗？", "50件没问题。"),
+        ("便宜点，50卖吗？", "50给您吧。"),
+        ("便宜点，50卖吗？", "五十给您。"),
+        ("别家只要50", "50可以的。"),
+        ("50", "五十，拿去。"),
+        ("12000卖吗", "12000没问题。"),
+        ("我要98件", "合计98。"),
+        ("Can I have it for 50?", "Sure, 50 works."),
+        ("cheaper please, 50?", "OK, 50 is fine."),
+        ("Could you do 50 dollars?", "Deal, 50 it is."),
+    ],
+)
+def test_a_price_that_only_the_customer_named_is_no_price(his: str, sentence: str) -> None:
+    assert Guard(SHOP, [his]).check(sentence) is not None
+
+
+@pytest.mark.parametrize(
+    ("his", "sentence"),
+    [
+        ("要3件，50卖吗", "3件有货。"),
+        ("38的鞋子多少钱", "38码没有货。"),
+        ("我165，60公斤，穿什么码", "165、60的话建议穿M。"),
+        ("身高165，多少钱", "身高165可以穿M。"),
+        ("查一下260155", "订单260155没有找到。"),
+        ("260155", "260155没有找到。"),
+        ("do you have 15 socks?", "15 socks, let me see."),
+        ("89卖吗", "89可以的。"),
+    ],
+)
+def test_a_size_a_number_of_pieces_and_an_order_that_he_named_may_be_said(his: str, sentence: str) -> None:
+    assert Guard(SHOP, [his]).check(sentence) is None
+
+
+@pytest.mark.parametrize(
+    ("his", "sentence"), [("免单？", "给您免单。"), ("一辈子包换吗", "一辈子包换。"), ("买一送一吗", "买一送一。")]
+)
+def test_what_he_wishes_for_is_not_promised(his: str, sentence: str) -> None:
+    assert Guard(SHOP, [his]).check(sentence) is Reason.PRICE
+
+
+@pytest.mark.parametrize("his", ["你说已退款", "我的订单已退款了吗"])
+def test_what_he_says_was_done_is_not_done(his: str) -> None:
+    assert Guard(SHOP, [his]).check("已经给您退款了。") is Reason.DEED
+
+
+# ------------------------------------------------------------------------------------------------ deeds and promises
+
+UNDONE = """
+退款成功，请查收。
+退款已为您办理。
+已经帮您处理退款了。
+退款申请已提交。
+您的退款已经成功。
+您的订单取消成功。
+您的订单取消了。
+帮您把订单取消好了。
+地址已更新。
+地址改好了。
+已经给您补发一件新的。
+新的一件已经寄出了。
+已安排重新发货。
+已为您转人工。
+已通知仓库加急发货。
+Your order was cancelled.
+Your order is cancelled.
+Your order has been successfully cancelled.
+Your refund has been processed.
+Your refund was issued.
+I've issued a refund.
+We refunded it.
+We have now changed your address.
+We've sent you a replacement.
+A replacement is on its way.
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("sentence", UNDONE)
+def test_nothing_is_said_to_be_done_that_the_shop_did_not_do(sentence: str) -> None:
+    assert Guard(SHOP, ["退款了吗？取消订单，改地址"]).check(sentence) is Reason.DEED
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        ("已退款", "退款成功，请查收。"),
+        ("已退款", "Your refund has been processed."),
+        ("已取消", "您的订单取消成功。"),
+        ("已取消", "Your order was cancelled."),
+        ("已补发", "新的一件已经寄出了。"),
+        ("已补发", "已经给您补发一件新的。"),
+        ("已发货", "Your order is on its way."),
+        ("已发货", "您的订单已成功发货。"),
+        ("已签收", "Your order was delivered."),
+        ("已付款", "Order ZG260118 is paid and being prepared."),
+        ("已完成", "订单ZG260118已完成。"),
+    ],
+)
+def test_what_the_order_says_was_done_may_be_said_in_any_words(status: str, sentence: str) -> None:
+    line = "订单ZG260118 红色条纹T恤×1 "
+    assert Guard([line + status], []).check(sentence) is None
+    assert Guard([line + "待付款"], []).check(sentence) is Reason.DEED
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "如果已经付款了，下午就发出。",
+        "付款成功后48小时内发货。",
+        "已签收的商品7天内可以退换。",
+        "已付款的订单48小时内发货。",
+        "还没有退款。",
+        "我不能给您退款。",
+        "订单还没取消。",
+        "您已经付款了吗？",
+        "退款了？",
+        "吊牌剪了就退不了了。",
+        "寄错了真抱歉。",
+        "已经看过您的照片了。",
+        "我帮您查到了。",
+        "Orders are shipped within 48 hours.",
+        "Has it been refunded?",
+        "Your order is not cancelled.",
+        "I have checked the order.",
+    ],
+)
+def test_a_rule_a_question_and_a_denial_report_no_deed(sentence: str) -> None:
+    assert Guard([line for line in SHOP if "订单" not in line], []).check(sentence) is None
+
+
+def test_all_that_is_said_of_an_order_must_stand_in_its_line() -> None:
+    other = "订单ZG260121 蓝色杯子×1 已退款"
+    assert Guard([*SHOP, other], []).check("订单ZG260118已发货已退款。") is Reason.DEED
+    assert Guard([*SHOP, other], []).check("订单ZG260121已退款。") is None
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "假一赔十。",
+        "假一罚三。",
+        "三倍赔偿。",
+        "双倍退您。",
+        "全额退款给您。",
+        "We will refund you in full.",
+        "运费我们出。",
+        "来回运费由店里承担。",
+        "运费算我的。",
+        "运费不用您付。",
+        "邮费给您免了。",
+        "不要运费。",
+        "We pay the shipping.",
+        "There is no shipping fee.",
+        "I can waive it.",
+        "送您一把伞。",
+        "再送一双袜子。",
+        "一辈子包换。",
+        "保修一辈子。",
+        "我马上给您退款。",
+        "合计98。",
+        "百来块钱。",
+        "十几块。",
+        "12欧。",
+        "价格：九十",
+    ],
+)
+def test_money_that_the_shop_never_promised_is_stopped(sentence: str) -> None:
+    # That postage is free from 99 yuan on is no promise to pay his; and 98 is not in a customer's gift.
+    shop = [line for line in SHOP if line.startswith(("红色", "订单", "退换"))] + ["运费：满99元就送到家"]
+    assert Guard(shop, ["98可以吗"]).check(sentence) is Reason.PRICE
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("退换：质量问题的来回运费由店里出。", "质量问题的来回运费由店里出。"),
+        ("退货运费谁出？：质量问题由店里出；尺码不合，由您出。", "质量问题的运费由店里出。"),
+        ("保证：假一赔十。", "假一赔十。"),
+        ("保证：质量问题全额退款。", "质量问题会全额退款给您。"),
+        ("活动：买两件送您一把伞。", "买两件送您一把伞。"),
+    ],
+)
+def test_what_the_policy_itself_promises_may_be_promised(line: str, sentence: str) -> None:
+    assert Guard([line], []).check(sentence) is None
+
+
+def test_that_postage_is_free_from_a_sum_on_is_no_promise_to_pay_it() -> None:
+    assert Guard(SHOP, []).check("运费我们出。") is Reason.PRICE
+    assert Guard(SHOP, []).check("满99元包邮。") is None
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["只剩最后一件了。", "只剩一件。", "最后1件。", "last one left", "Only one left.", "还有1件。", "库存7件。"],
+)
+def test_a_stock_is_what_the_shop_has_and_no_other_figure_of_its_lines(sentence: str) -> None:
+    one = "订单ZG260118 红色条纹T恤×1 已发货"
+    assert Guard(["红色条纹T恤 89元 库存12件", one, "退换：签收后7天内可退换"], []).check(sentence) is Reason.NUMBER
+    if "7" not in sentence:
+        assert Guard(["红色条纹T恤 89元 库存1件", one], []).check(sentence) is None
+
+
+@pytest.mark.parametrize(
+    ("sentence", "reason"),
+    [
+        ("初五发货。", Reason.DATE),
+        ("We deliver on the 5th.", Reason.DATE),
+        ("半天就到。", Reason.NUMBER),
+        ("一周内到。", Reason.NUMBER),
+        ("T恤保修1年。", Reason.NUMBER),
+        ("杯子保修1年，T恤保修1年。", Reason.NUMBER),
+        ("请看 weixin://dl/business", Reason.LINK),
+        ("请看taobao://item", Reason.LINK),
+        ("ftp://evil/x", Reason.LINK),
+        ("请看evil.zip。", Reason.LINK),
+        ("请看evil.shop。", Reason.LINK),
+        ("请上淘宝搜小满旗舰店。", Reason.LINK),
+    ],
+)
+def test_a_day_a_warranty_or_an_address_of_nobody_is_stopped(sentence: str, reason: Reason) -> None:
+    assert Guard(SHOP, []).check(sentence) is reason
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "雨伞保修一年，T恤不在保修内。",
+        "T恤签收后7天内可退换。",
+        "看了半天，没有破损。",
+        "初三的学生也能背。",
+        "2到4天到。",
+    ],
+)
+def test_a_day_and_a_warranty_of_the_shop_may_be_said_of_what_they_are_for(sentence: str) -> None:
+    assert Guard(SHOP, []).check(sentence) is None
+
+
+def test_a_rule_that_leaves_a_thing_out_holds_for_the_others() -> None:
+    assert Guard(["退换：袜子除外，签收后7天内可退换。"], []).check("T恤签收后7天内可退换。") is None

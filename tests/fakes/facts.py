@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import cast
 
-from bot.model import Customer, Facts, Faq, Knowledge, Order, PolicySection, Product, Seen
+from bot.model import Customer, Fact, Facts, Faq, Knowledge, Order, PolicySection, Product, Seen
 from bot.orders import joined
 from bot.ports import Store
 
@@ -56,10 +56,17 @@ class ScriptedFacts:
         #: The customer's order lines; a test may move them on.
         self.orders = head
         self.asked: list[tuple[str, Seen | None]] = []
+        #: What was told, as its rows stand now; a test may change a row or take it away.
+        self.rows: dict[str, Fact] = {}
 
     async def facts(self, customer: Customer, words: str, seen: Seen | None) -> Facts:
         self.asked.append((words, seen))
-        return self._found(words, seen)
+        found = self._found(words, seen)
+        self.rows |= {fact.id: fact for fact in found.lines}
+        return found
+
+    async def current(self, customer: Customer, ids: Collection[str]) -> Sequence[Fact]:
+        return [self.rows[id_] for id_ in ids if id_ in self.rows]
 
     async def head(self, customer: Customer) -> Sequence[str]:
         return self.orders

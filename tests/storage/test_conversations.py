@@ -196,3 +196,16 @@ async def test_who_was_sent_a_photo_may_look_at_it_and_nobody_else(store: SqlSto
     assert await store.photo(ANNA, "c" * 64) == photo("c")
     await sent(store, BORIS, photo("d"))
     assert await store.photo(ANNA, "d" * 64) is None
+
+
+async def test_a_reply_waits_until_it_was_sent_given_up_or_erased(store: SqlStore) -> None:
+    await store.accept([message("1")])
+    talk = await store.conversation(ANNA, language="zh")
+    replies = [reply("一"), reply("二"), reply("三")]
+    taken, given_up, erased = [each.id for each in await store.finish(talk, await store.events(ANNA), [], replies)]
+    assert [await store.unsent(each) for each in (taken, given_up, erased)] == [True] * 3
+    await store.sent(taken)
+    await store.sent(given_up, error="blocked")
+    assert [await store.unsent(each) for each in (taken, given_up, erased)] == [False, False, True]
+    await store.erase(ANNA)
+    assert not await store.unsent(erased)

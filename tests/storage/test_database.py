@@ -290,3 +290,55 @@ def test_two_processes_write_at_once_and_neither_is_locked_out(url: str, file: P
             child.kill()
             child.communicate(timeout=20)
     assert set(told) <= set(stored(file))
+
+
+async def test_what_is_confirmed_is_on_the_disk_itself(store: SqlStore) -> None:
+    def synchronous(connection: Connection) -> int:
+        return int(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+
+    assert await store.database.write(synchronous) == 2  # FULL: a power cut takes nothing back
+
+
+def held_up(gate: Gate) -> Callable[[Connection], None]:
+    """A job after which the next statement of the writer that takes its time waits at the gate."""
+
+    def job(connection: Connection) -> None:
+        raw = connection.connection.driver_connection
+        assert raw is not None
+
+        def waits() -> int:
+            raw.set_progress_handler(None, 0)
+            gate(connection)
+            return 0
+
+        raw.set_progress_handler(waits, 1_000)
+
+    return job
+
+
+async def test_what_arrives_while_the_file_is_built_anew_waits_and_is_kept(store: SqlStore) -> None:
+    await store.accept([message(str(number), "在吗" * 99) for number in range(99)])
+    async with Database(store.database.file) as another:  # as a command that erases, beside the bot that runs
+        for scrubbing, arriving in ((store.database, another), (another, store.database), (another, another)):
+            gate = Gate()
+            await scrubbing.write(held_up(gate))
+            scrub = asyncio.create_task(scrubbing.scrub())
+            await asyncio.to_thread(gate.entered.wait, 20)
+            assert not scrub.done()
+            arrives = asyncio.create_task(arriving.write(put(f"{id(scrubbing)}-{id(arriving)}")))
+            done, _ = await asyncio.wait([arrives], timeout=0.2)
+            assert not done
+            gate.leave.set()
+            await arrives
+            await scrub
+    assert len(await kept(store.database)) == 3
+
+
+async def test_the_writer_waits_for_minutes_while_another_program_builds_the_file_anew(store: SqlStore) -> None:
+    def busy(connection: Connection) -> int:
+        return int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
+
+    assert await store.database.write(busy) >= 60_000
+    assert await store.database.scrub()
+    assert await store.database.write(busy) >= 60_000
+    assert await store.database.read(busy) <= 5_000

@@ -118,3 +118,20 @@ async def test_words_that_no_database_takes_do_not_stop_an_event(store: SqlStore
     (event,) = await store.events(ANNA)
     assert (event.id, event.text) == ("?", "一二?")
     assert await store.accept([message("\ud83d", "一")]) == 0
+
+
+@pytest.mark.parametrize(
+    "damage", ["body = json_set(body, '$.album', 5)", "body = json_set(body, '$.photos', 'x')", "kind = 'nothing'"]
+)
+async def test_an_event_that_cannot_be_read_silences_nobody(
+    store: SqlStore, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    await store.accept([message("1", "第一"), message("2", "第二"), message("3", "第三")])
+    await store.database.write(
+        lambda connection: connection.exec_driver_sql(f"UPDATE events SET {damage} WHERE event_id = '2'").rowcount
+    )
+    assert [event.text for event in await store.events(ANNA)] == ["第一", "第三"]
+    assert "is passed over" in caplog.text
+    assert "第二" not in caplog.text
+    await store.finish(await store.conversation(ANNA, language="zh"), await store.events(ANNA), (), ())
+    assert await store.events(ANNA) == []

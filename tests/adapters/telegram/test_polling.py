@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any, TypeVarTuple
 
 import httpx
 import pytest
 
 from adapters.telegram import TelegramAdapter
-from adapters.telegram.pace import Backoff
-from bot.errors import StorageError
+from adapters.telegram.pace import Backoff, Pace
+from adapters.telegram.polling import Polling
+from bot.errors import StorageError, TryLater
 from bot.model import EventKind
 from tests.fakes.telegram import TelegramServer
 
 from .stage import Inbox, make, running
+
+_Ts = TypeVarTuple("_Ts")
 
 
 def noted(said: set[str | None], adapter: TelegramAdapter) -> bool:
@@ -353,3 +360,55 @@ def test_waits_between_tries_grow_to_a_ceiling_and_begin_anew() -> None:
         assert whole / 2 <= backoff.wait() <= whole
     backoff.reset()
     assert backoff.wait() <= 1
+
+
+class Hurried(asyncio.SelectorEventLoop):
+    """Waits for nothing, and remembers for how long it would have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def call_later(
+        self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        self.waits.append(delay)
+        return super().call_later(0, callback, *args, context=context)
+
+
+class Line:
+    """A source that fails as often as it is told, one success between two rows of failures."""
+
+    def __init__(self, *rows: int) -> None:
+        self._answers = [answer for row in rows for answer in [*[False] * row, True]]
+        self.over = asyncio.Event()
+
+    async def updates(self, offset: int | None, wait: int) -> list[Any]:
+        if not self._answers:
+            self.over.set()
+            await asyncio.Event().wait()
+        if not self._answers.pop(0):
+            raise TryLater("the line is dead", seconds=0)
+        return []
+
+    async def delete_webhook(self) -> None: ...
+
+    async def answer_choice(self, query: str) -> None: ...
+
+
+def test_a_line_that_came_back_and_fails_again_is_tried_again_soon() -> None:
+    loop = Hurried()
+
+    async def polls() -> None:
+        inbox, source = Inbox(), Line(5, 2)
+        pace = Pace(first_retry=1.0, last_retry=60.0)
+        polling = Polling(source, account="7", stored=inbox.stored, pace=pace)
+        task = asyncio.create_task(polling.run(inbox))
+        await source.over.wait()
+        task.cancel()
+        await asyncio.wait([task])
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(polls())
+    waits = [wait for wait in loop.waits if wait]
+    assert [round(math.log2(wait) + 0.5) for wait in waits] == [0, 1, 2, 3, 4, 0, 1], waits

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -245,3 +247,44 @@ def test_the_id_of_anything_is_a_number_or_nothing(update: Any) -> None:
 @pytest.mark.parametrize(("given", "read"), [(2**53, 2**53), (2**53 + 1, None), (10**30, None)])
 def test_a_number_that_no_reader_of_json_holds_is_no_id(given: int, read: int | None) -> None:
     assert update_id({"update_id": given}) == read
+
+
+#: What no field of words holds: what a store could not read again, or a database not take.
+NO_WORDS: list[Any] = [5, 1.5, True, ["a"], {"a": 1}]
+PHOTO = [{"file_id": "f", "width": 1, "height": 1}]
+
+
+@pytest.mark.parametrize("nonsense", NO_WORDS)
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda it: {"text": it},
+        lambda it: {"photo": PHOTO, "caption": it},
+        lambda it: {"photo": PHOTO, "media_group_id": it},
+        lambda it: {"photo": [{"file_id": it, "width": 1, "height": 1}]},
+        lambda it: {"document": {"file_id": it, "mime_type": "image/png"}},
+        lambda it: {"document": {"file_id": "d", "mime_type": it}},
+        lambda it: {"document": {"file_id": "d", "file_name": it}},
+        lambda it: {"text": "a", "from": {"id": 42, "language_code": it}},
+    ],
+)
+def test_a_field_of_words_that_holds_none_is_refused(content: Callable[[Any], dict[str, Any]], nonsense: Any) -> None:
+    with pytest.raises(TypeError):
+        read({"message": message(**content(nonsense))})
+
+
+@pytest.mark.parametrize("nonsense", NO_WORDS)
+@pytest.mark.parametrize("name", ["id", "data"])
+def test_a_tap_without_words_is_refused(name: str, nonsense: Any) -> None:
+    tap = {"id": "q", "from": {"id": 42}, "data": "swap", "message": message(text="a")}
+    assert read({"callback_query": tap}) is not None
+    with pytest.raises(TypeError):
+        read({"callback_query": tap | {name: nonsense}})
+
+
+def test_half_a_character_comes_into_no_field() -> None:
+    half = "\ud800"
+    photo = said(photo=[{"file_id": half, "width": 1, "height": 1}], caption=half, media_group_id=half)
+    tap = read({"callback_query": {"id": half, "data": half, "message": message(text="a")}})
+    for found in (photo, tap):
+        json.dumps(dataclasses.asdict(found), default=str, ensure_ascii=False).encode()  # type: ignore[arg-type]

@@ -757,8 +757,32 @@ async def test_too_many_photos_are_asked_to_wait(tmp_path: Path) -> None:
     assert 1 <= int(second.headers["retry-after"]) <= 5
 
 
-async def test_photos_side_by_side_are_limited(tmp_path: Path) -> None:
-    async with opened(tmp_path, rates=Rates(uploads=1)) as house, tab(house) as one:
+async def trickling(house: House, number: int) -> asyncio.StreamWriter:
+    """An upload under a token that nobody was given, of which one byte arrives."""
+    _, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    writer.write(
+        f"POST /photos HTTP/1.1\r\nHost: {house.url[7:]}\r\nOrigin: {house.url}\r\n"
+        f"Authorization: Bearer {number:043}\r\nContent-Length: 1000000\r\n\r\nx".encode()
+    )
+    await writer.drain()
+    return writer
+
+
+@pytest.mark.parametrize("places", [3, 64])
+async def test_uploads_that_trickle_keep_nobody_elses_photo_out(tmp_path: Path, places: int) -> None:
+    async with opened(tmp_path, rates=Rates(uploads=1, all_uploads=places)) as house, tab(house) as one:
+        slow = [await trickling(house, number) for number in range(6)]
+        bodies = house.adapter._server._uploads._bodies
+        async with asyncio.timeout(10):
+            while len(bodies) < min(places, 6):  # noqa: ASYNC110 - the server does not tell
+                await asyncio.sleep(0.01)
+        assert (await upload(house, one.token)).status_code == 201
+        for writer in slow:
+            writer.close()
+
+
+async def test_photos_of_one_customer_side_by_side_are_limited(tmp_path: Path) -> None:
+    async with opened(tmp_path, rates=Rates(own_uploads=1)) as house, tab(house) as one:
         reading = asyncio.Event()
         go_on = asyncio.Event()
 
@@ -954,6 +978,17 @@ async def test_a_full_house_says_come_back(tmp_path: Path) -> None:
         await one.next("snapshot")
         async with line(house) as two:
             assert await two.closed() == 1013
+
+
+async def test_a_tab_that_is_closed_takes_no_place(tmp_path: Path) -> None:
+    async with opened(tmp_path, rates=Rates(all_connections=1)) as house:
+        async with tab(house) as one:
+            await one.next("snapshot")
+        async with asyncio.timeout(10):
+            while len(house.adapter._audience):  # noqa: ASYNC110 - the server does not tell
+                await asyncio.sleep(0.01)
+        async with tab(house) as two:
+            await two.next("snapshot")
 
 
 async def test_a_tab_that_reads_nothing_is_let_go(house: House) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli.ask import question
+from bot.errors import BotError
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -57,3 +60,10 @@ def test_a_start_in_a_folder_that_cannot_be_written_says_what_the_set_up_says(tm
     done = bot("run", cwd=tmp_path)
     assert done.returncode == 2
     assert "copy it to a place of your own and start it there" in done.stderr
+
+
+def test_a_line_in_another_encoding_is_named_in_a_sentence() -> None:
+    line = '{"text": "有破损吗？"}'
+    assert question(7, line.encode(), "utf-8") == ("me", "有破损吗？", [])
+    with pytest.raises(BotError, match=r"^line 7 is not written in utf-8: save the questions in this encoding$"):
+        question(7, line.encode("gbk"), "utf-8")

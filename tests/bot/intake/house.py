@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from bot.dialogue import Voice
 from bot.errors import (
@@ -108,3 +109,20 @@ async def left_behind(store: SqlStore, *texts: str, customer: Customer = ME) -> 
     conversation = await store.begin(customer, language="zh")
     replies = [(Reply(customer=customer, text=text), Trace()) for text in texts]
     return await store.finish(conversation, [], [], replies)
+
+
+_Ts = TypeVarTuple("_Ts")
+
+
+class Hurried(asyncio.SelectorEventLoop):
+    """Waits for nothing, and remembers for how long it would have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def call_later(
+        self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        self.waits.append(delay)
+        return super().call_later(0, callback, *args, context=context)

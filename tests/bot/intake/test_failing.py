@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +15,7 @@ from bot.errors import (
     TooLong,
 )
 from bot.model import Event, PhotoRef
-from bot.ports import Estimate, Request
+from bot.ports import Estimate, Mark, Outgoing, Request
 from storage.store import SqlStore
 from tests.bot.intake.house import ME, VOICE, Built, Flaky, left_behind
 from tests.fakes.engine import Answered, Script, ScriptedEngine, written
@@ -155,3 +156,60 @@ async def test_old_replies_go_out_before_the_answer_to_one_who_writes_while_the_
     house.intake.open()
     await house.settled()
     assert house.adapter.texts() == ["旧的。", "您说「在吗？」。"]
+
+
+async def test_old_replies_all_go_out_though_their_customer_writes_while_they_do(built: Built, store: SqlStore) -> None:
+    await left_behind(store, "旧的一。", "旧的二。")
+    house = built()
+    sent = house.adapter.send
+
+    async def send(outgoing: Outgoing) -> None:
+        if not house.adapter.sent:
+            await house.say("在吗？")
+        await sent(outgoing)
+
+    house.adapter.send = send  # type: ignore[method-assign]
+    await house.intake.resume()
+    await house.settled()
+    assert house.adapter.texts() == ["旧的一。", "旧的二。", "您说「在吗？」。"]
+    assert await store.outgoing() == []
+
+
+class Held(Flaky):
+    """A store whose ``accept`` commits when it is let."""
+
+    def __init__(self, store: SqlStore) -> None:
+        super().__init__(store, "accept", 0)
+        self.began, self.go = asyncio.Event(), asyncio.Event()
+
+    async def accept(self, events: Sequence[Event], mark: Mark | None = None) -> int:
+        self.began.set()
+        await self.go.wait()
+        return await self._store.accept(events, mark)
+
+
+async def test_what_is_committed_is_answered_though_whoever_brought_it_is_gone(built: Built, store: SqlStore) -> None:
+    held = Held(store)
+    house = built(over=held)
+    bringing = asyncio.create_task(house.say("在吗？"))
+    await held.began.wait()
+    bringing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await bringing
+    held.go.set()
+    assert (await house.adapter.replies(1))[0].text == "您说「在吗？」。"
+
+
+async def test_what_is_committed_while_the_bot_closes_is_left_for_the_next_start(built: Built, store: SqlStore) -> None:
+    held = Held(store)
+    house = built(over=held)
+    bringing = asyncio.create_task(house.say("在吗？"))
+    await held.began.wait()
+    bringing.cancel()
+    closing = asyncio.create_task(house.intake.close())
+    await asyncio.sleep(0)
+    held.go.set()
+    await closing
+    assert house.intake._customers == {}
+    assert house.adapter.sent == []
+    assert [event.text for event in await store.events(ME)] == ["在吗？"]

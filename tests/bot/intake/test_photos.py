@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +14,21 @@ import pytest
 from bot import intake as module
 from bot import words
 from bot.burst import MOST_PHOTOS, MOST_WORDS
+from bot.dialogue import Dialogue
 from bot.errors import (
     PhotoError,
     TryLater,
 )
+from bot.intake import Intake
 from bot.model import Event, Photo, PhotoRef
-from tests.bot.intake.house import ME, PHOTO, YOU, Built
-from tests.fakes.engine import written
+from bot.outbox import Outbox
+from storage.photos import PhotoFiles
+from storage.store import open_store
+from tests.bot.intake.house import ME, PHOTO, VOICE, YOU, Built, Hurried
+from tests.fakes.adapter import RecordingAdapter
+from tests.fakes.engine import ScriptedEngine, written
+from tests.fakes.facts import ScriptedFacts
+from tests.fakes.photos import normalise
 
 
 async def test_a_photo_is_fetched_and_kept_before_it_is_asked_about(built: Built) -> None:
@@ -131,3 +142,29 @@ async def test_words_without_end_are_cut_and_said(built: Built) -> None:
     assert reply.text == f"{words.say('zh', 'answer.too_long')}\n好的。"
     await house.say("字" * MOST_WORDS)
     assert (await house.adapter.replies(2))[1].text == "好的。"
+
+
+def test_a_photo_that_cannot_be_fetched_is_asked_for_at_growing_pauses(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LONGEST", 60.0)
+    loop = Hurried()
+    pauses: list[float] = []
+
+    async def asks() -> None:
+        async with open_store(database) as store:
+            adapter = RecordingAdapter()
+            adapter.files = {"f1": [*[TryLater("not now", seconds=0)] * 8, b"broken"]}
+            adapters = {"test": adapter}
+            dialogue = Dialogue(ScriptedEngine(), ScriptedFacts(), store, VOICE)
+            photos = PhotoFiles(store.database, tmp_path / "photos", normalise)
+            intake = Intake(store, photos, adapters, lambda _: dialogue, Outbox(store, adapters), merge_s=0.0)
+            intake.open()
+            await intake.accept([Event(id="e1", customer=ME, at=datetime.now(UTC), refs=(PhotoRef(ref="f1"),))])
+            await adapter.replies(1)
+            pauses[:] = [wait for wait in loop.waits if wait >= 1]
+            await intake.close()
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(asks())
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]

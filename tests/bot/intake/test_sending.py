@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
-from collections.abc import Callable
-from contextvars import Context
-from typing import Any, TypeVarTuple
+from typing import Any
 
 import pytest
 
@@ -18,7 +17,7 @@ from bot.errors import (
 from bot.outbox import Outbox
 from bot.ports import Outgoing
 from storage.store import SqlStore, open_store
-from tests.bot.intake.house import Built, left_behind
+from tests.bot.intake.house import ME, Built, Flaky, Hurried, left_behind
 from tests.fakes.adapter import RecordingAdapter
 
 
@@ -77,23 +76,6 @@ async def test_a_send_under_way_is_finished_and_marked_when_the_bot_stops(store:
     assert await store.outgoing() == []
 
 
-_Ts = TypeVarTuple("_Ts")
-
-
-class Hurried(asyncio.SelectorEventLoop):
-    """Waits for nothing, and remembers for how long it would have."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[float] = []
-
-    def call_later(
-        self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        self.waits.append(delay)
-        return super().call_later(0, callback, *args, context=context)
-
-
 def test_a_platform_that_asks_for_ever_is_tried_again_in_ten_minutes(database: str) -> None:
     loop = Hurried()
 
@@ -108,3 +90,55 @@ def test_a_platform_that_asks_for_ever_is_tried_again_in_ten_minutes(database: s
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(sends())
     assert [wait for wait in loop.waits if wait > 1] == [600, 600, 600, 17]
+
+
+class Erasing(RecordingAdapter):
+    """Asks to wait once, and while it does its customer is erased."""
+
+    def __init__(self, store: SqlStore) -> None:
+        super().__init__()
+        self._store = store
+        self.refusals = [TryLater("flood", seconds=0)]
+
+    async def send(self, outgoing: Outgoing) -> None:
+        await self._store.erase(outgoing.reply.customer)
+        await super().send(outgoing)
+
+
+@pytest.mark.parametrize("replies", [1, 2])
+async def test_a_reply_that_waits_goes_with_its_erased_customer(
+    store: SqlStore, caplog: pytest.LogCaptureFixture, replies: int
+) -> None:
+    adapter = Erasing(store)
+    outgoing = await left_behind(store, *["您的尺码是M。"] * replies)
+    with caplog.at_level(logging.INFO):
+        await Outbox(store, {"test": adapter}).send(outgoing)
+    assert adapter.sent == []
+    assert f"reply {outgoing[-1].id} is not sent" in caplog.text
+    assert "尺码" not in caplog.text
+
+
+async def test_what_an_earlier_run_left_behind_goes_with_its_erased_customer(built: Built, store: SqlStore) -> None:
+    house = built(opened=False)
+    await left_behind(store, "旧的一。", "旧的二。")
+    sent = house.adapter.send
+
+    async def send(outgoing: Outgoing) -> None:
+        await sent(outgoing)
+        await store.erase(ME)
+
+    house.adapter.send = send  # type: ignore[method-assign]
+    await house.intake.resume()
+    house.intake.open()
+    await house.settled()
+    assert house.adapter.texts() == ["旧的一。"]
+
+
+async def test_a_reply_is_held_back_while_nobody_can_say_whether_it_is_still_to_be_sent(store: SqlStore) -> None:
+    adapter = RecordingAdapter()
+    adapter.refusals = [TryLater("flood", seconds=0)]
+    flaky: Any = Flaky(store, "unsent", 2)
+    await Outbox(flaky, {"test": adapter}).send(await left_behind(store, "好的。"))
+    assert adapter.texts() == ["好的。"]
+    assert flaky.times == 0
+    assert await store.outgoing() == []

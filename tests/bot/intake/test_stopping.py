@@ -152,3 +152,14 @@ async def test_a_channel_that_is_switched_off_waits(built: Built, store: SqlStor
     again = built(channels=("test", "gone"))
     await again.intake.resume()
     assert [reply.text for reply in await again.adapter.replies(2)] == ["以前的。", "您说「在吗？」。"]
+
+
+async def test_who_stops_an_answer_is_answered_what_he_asked_behind_it(built: Built) -> None:
+    hang = Hang(written("第一句。第二句")[:-2])
+    house = built([hang, written("好的。")])
+    await house.say("说吧？")
+    await hang.reached.wait()
+    await house.say("还有吗？")
+    await house.intake.stop(ME)
+    await house.settled()
+    assert house.adapter.texts() == ["第一句。", "好的。"]

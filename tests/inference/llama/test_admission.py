@@ -126,3 +126,21 @@ def test_one_who_stays_needs_no_more_than_his_answers_sequence(settings: Setting
         running.legs.extend(Leg(place, ()) for _ in range(runner.memory.free - 1))
         assert runner.admission.start(job, [running]) is Start.BEGUN
         assert runner.memory.best("c", job.prompt.trunk) is not None
+
+
+def test_cells_that_others_were_promised_are_not_given_away(settings: Settings, pictures: Pictures) -> None:
+    """Three begin, one after the other, when hardly a cell is free: each needs what the others have not taken yet."""
+    with loaded(settings, pictures, 0, n_ctx=3072, parallel=3) as runner:
+        earlier = 0
+        while not earlier or runner.memory.cells - runner.memory.used > 500:
+            answered(runner, request(f"earlier {earlier}", user("在吗" * 90)))
+            earlier += 1
+        jobs = [job_of(request(f"c{number}", user("多少钱？" * 40))) for number in range(3)]
+        for job, _ in jobs:
+            runner.add(job)
+        most = 0
+        while runner.step():
+            most = max(most, len(runner.scheduler.running))
+        ends = [events[-1] for _, events in jobs]
+        assert all(isinstance(end, Chunk) and end.done for end in ends), ends
+        assert most == 3

@@ -194,3 +194,15 @@ def test_restoring_gives_a_sequence_its_number() -> None:
     sequence = Sequence(slot=-1, pieces=(Words("a"),))
     assert held.restore(held.place("p", prefix=True), sequence, b"state") is sequence
     assert sequence.slot in context.held
+
+
+def test_what_was_parked_of_a_conversation_is_given_up_when_it_goes_on_in_the_context() -> None:
+    held, context = memory(cells=100)
+    fill(held, context, "c", Words("a"), each=30)
+    assert held.room(cells=100, slots=1)
+    assert held.best("c", (Words("a"),)) is not None, "it is parked"
+    place = fill(held, context, "c", Words("a"), Words("b"))
+    newer = held.resume(place, (Words("a"), Words("b"), Words("c")))
+    assert newer is not None
+    held.drop(place, newer)
+    assert held.best("c", (Words("a"),)) is None
