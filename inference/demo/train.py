@@ -167,7 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for drawings, checkpoints and the pair")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
-    parser.add_argument("--q8", action="store_true", help="write Q8_0 instead of F16")
+    parser.add_argument("--f16", action="store_true", help="write F16, twice as large, instead of Q8_0")
     given = parser.parse_args()
     out: Path = given.out
     say("photographs seen and held out:", photographs.collect(out / "photographs"))
@@ -183,7 +183,7 @@ def main() -> None:
         all_cores(out, view, given.workers)
         (out / "views.part.npy").rename(out / "views.npy")
     all_cores(out, seen, given.workers)
-    write(out, out / "pair", GGMLQuantizationType.Q8_0 if given.q8 else GGMLQuantizationType.F16)
+    write(out, out / "pair", GGMLQuantizationType.F16 if given.f16 else GGMLQuantizationType.Q8_0)
     # In a process of its own: torch and llama.cpp each bring a runtime for threads.
     subprocess.run([sys.executable, "-m", "inference.demo.score", "--folder", out / "pair", "--photographs", out
     / "photographs/held",
