@@ -64,10 +64,10 @@ async def test_the_same_event_twice_is_answered_once(built: Built) -> None:
 
 async def test_one_customer_is_answered_in_order(built: Built) -> None:
     house = built()
-    for n in range(5):
-        await house.say(f"{n}？")
-        await house.adapter.replies(n + 1)
-    assert house.adapter.texts() == [f"您说「{n}？」。" for n in range(5)]
+    for n, word in enumerate("甲乙丙丁戊", 1):
+        await house.say(f"{word}？")
+        await house.adapter.replies(n)
+    assert house.adapter.texts() == [f"您说「{word}？」。" for word in "甲乙丙丁戊"]
 
 
 async def test_what_comes_while_an_answer_is_written_is_the_next_turn(built: Built) -> None:
