@@ -32,6 +32,7 @@ def bench() -> score.Bench:
             async with LlamaEngine(settings, photos.__getitem__) as engine:
                 bench = score.Bench(engine, shop.system(), photos)
                 await score.drawings(bench, 30)
+                await score.wrong_items(bench, 30)
                 await score.copying(bench, 15)
                 return bench
 
@@ -41,15 +42,17 @@ def bench() -> score.Bench:
 @pytest.mark.parametrize(
     ("figure", "floor"),
     [
-        ("colour", 90),
-        ("kind", 86),
-        ("pattern", 90),
-        ("count", 90),
-        ("material", 60),
-        ("defect", 66),
-        ("record", 60),
-        ("own drawings not refused", 93),
-        ("copied, 1 line", 60),
+        ("colour", 93),
+        ("kind", 93),
+        ("pattern", 93),
+        ("count", 93),
+        ("material", 80),
+        ("defect", 90),
+        ("record", 80),
+        ("wrong item", 86),
+        ("own drawings not refused", 96),
+        ("copied, 1 line", 93),
+        ("copied, 2 lines", 73),
     ],
 )
 def test_pair_sees_and_answers(bench: score.Bench, figure: str, floor: int) -> None:
