@@ -1,6 +1,6 @@
 """Trains the shipped model from nothing: ``python -m inference.demo.train --out DIR``.
 
-About three hours on two cores. Every stage goes on where it was interrupted; the same command continues. Needs
+Planned for three hours on two cores. Every stage goes on where it was interrupted; the same command continues. Needs
 ``requirements-train.txt`` in an environment of its own, and a few GB in DIR.
 
     photographs → drawings → told (text tower, pictures told in words) → look (vision tower)

@@ -30,6 +30,7 @@ from bot.model import (
 )
 from bot.ports import Estimate, Message, Request
 from storage.store import SqlStore
+from tests.fakes import voice
 from tests.fakes.engine import FAST, Answered, Loop, Script, ScriptedEngine, written
 from tests.fakes.facts import ScriptedFacts
 
@@ -38,15 +39,9 @@ PHOTO = Photo(sha256="a" * 64, media_type="image/jpeg", width=100, height=100)
 SHIRT = Fact(id="product:TS-ST-RD", text="红色条纹T恤 89元 库存12件 尺码S/M/L 棉")
 OFFER = Offer(product="TS-ST-RD", name="红色条纹T恤", price=Decimal(89), stock=12)
 SEEN = Seen(kind="T恤", colour="红色", pattern="条纹", count=1, quality="clear")
-VOICE = Voice(
-    shop="小满杂货",
-    contact="hello@xiaoman.example",
-    label="",
-    language="zh",
+VOICE = replace(
+    voice.VOICE,
     system=Message(role="system", body=("你是小满杂货的客服。\n运费：满99元包邮，不满收8元运费。",)),
-    max_tokens=99,
-    history_turns=20,
-    notice_after_s=8,
 )
 UNKNOWN = words.say("zh", "answer.unknown", contact=VOICE.contact)
 

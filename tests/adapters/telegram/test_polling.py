@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
-from contextvars import Context
-from typing import Any, TypeVarTuple
+from typing import Any
 
 import httpx
 import pytest
@@ -17,11 +15,10 @@ from adapters.telegram.pace import Backoff, Pace
 from adapters.telegram.polling import Polling
 from bot.errors import StorageError, TryLater
 from bot.model import EventKind
+from tests.fakes.loop import Hurried
 from tests.fakes.telegram import TelegramServer
 
 from .stage import Inbox, make, running
-
-_Ts = TypeVarTuple("_Ts")
 
 
 def noted(said: set[str | None], adapter: TelegramAdapter) -> bool:
@@ -360,20 +357,6 @@ def test_waits_between_tries_grow_to_a_ceiling_and_begin_anew() -> None:
         assert whole / 2 <= backoff.wait() <= whole
     backoff.reset()
     assert backoff.wait() <= 1
-
-
-class Hurried(asyncio.SelectorEventLoop):
-    """Waits for nothing, and remembers for how long it would have."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[float] = []
-
-    def call_later(
-        self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        self.waits.append(delay)
-        return super().call_later(0, callback, *args, context=context)
 
 
 class Line:

@@ -24,15 +24,16 @@ from adapters.web import Pace, Rates
 from adapters.web.customers import customer_of
 from adapters.web.link import Link
 from adapters.web.server import HEADERS
-from bot.dialogue import Dialogue, Voice
+from bot.dialogue import Dialogue
 from bot.errors import StorageError
 from bot.intake import Intake
 from bot.model import Event, EventKind, PhotoRef
 from bot.outbox import Outbox
-from bot.ports import Mark, Message, Said
+from bot.ports import Mark, Said
 from tests.adapters.web.house import ROOT, SHOP, House, opened
 from tests.fakes.engine import Hang, ScriptedEngine, written
 from tests.fakes.facts import ScriptedFacts
+from tests.fakes.voice import VOICE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -114,17 +115,7 @@ async def upload(house: House, token: str, data: bytes = PICTURE) -> httpx.Respo
 @asynccontextmanager
 async def core(house: House, engine: ScriptedEngine) -> AsyncIterator[None]:
     """The core in the clerk's place: its door, its turns, its words; only the model goes by script."""
-    voice = Voice(
-        shop="小满杂货",
-        contact="hello@xiaoman.example",
-        label="",
-        language="zh",
-        system=Message(role="system", body=("你是小满杂货的客服。",)),
-        max_tokens=99,
-        history_turns=20,
-        notice_after_s=8,
-    )
-    dialogue = Dialogue(engine, ScriptedFacts(), house.store, voice)
+    dialogue = Dialogue(engine, ScriptedFacts(), house.store, VOICE)
     adapters = {"web": house.adapter}
     outbox = Outbox(house.store, adapters)
     intake = Intake(house.store, house.photos, adapters, lambda _: dialogue, outbox, merge_s=0.0)

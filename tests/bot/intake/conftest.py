@@ -16,11 +16,12 @@ from bot.intake import Intake
 from bot.outbox import Outbox
 from storage.photos import PhotoFiles
 from storage.store import SqlStore
-from tests.bot.intake.house import VOICE, Built, House, echo
+from tests.bot.intake.house import Built, House, echo
 from tests.fakes.adapter import RecordingAdapter
 from tests.fakes.engine import Script, ScriptedEngine
 from tests.fakes.facts import ScriptedFacts
 from tests.fakes.photos import normalise
+from tests.fakes.voice import VOICE
 
 
 @pytest.fixture(autouse=True)

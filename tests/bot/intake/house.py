@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, TypeVarTuple
+from typing import Any
 
-from bot.dialogue import Voice
 from bot.errors import (
     StorageError,
 )
 from bot.intake import Intake
 from bot.model import Customer, Event, Photo, Reply, Trace
-from bot.ports import Message, Outgoing, Request, Said
+from bot.ports import Outgoing, Request, Said
 from storage.store import SqlStore
 from tests.fakes.adapter import RecordingAdapter
 from tests.fakes.engine import Answered, ScriptedEngine, written
@@ -24,16 +22,6 @@ from tests.fakes.engine import Answered, ScriptedEngine, written
 ME = Customer(channel="test", account="shop", id="1")
 YOU = Customer(channel="test", account="shop", id="2")
 PHOTO = Photo(sha256="a" * 64, media_type="image/jpeg", width=100, height=100)
-VOICE = Voice(
-    shop="小满杂货",
-    contact="hello@xiaoman.example",
-    label="",
-    language="zh",
-    system=Message(role="system", body=("你是小满杂货的客服。",)),
-    max_tokens=99,
-    history_turns=20,
-    notice_after_s=8,
-)
 
 
 def echo(request: Request) -> Answered:
@@ -109,20 +97,3 @@ async def left_behind(store: SqlStore, *texts: str, customer: Customer = ME) -> 
     conversation = await store.begin(customer, language="zh")
     replies = [(Reply(customer=customer, text=text), Trace()) for text in texts]
     return await store.finish(conversation, [], [], replies)
-
-
-_Ts = TypeVarTuple("_Ts")
-
-
-class Hurried(asyncio.SelectorEventLoop):
-    """Waits for nothing, and remembers for how long it would have."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[float] = []
-
-    def call_later(
-        self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        self.waits.append(delay)
-        return super().call_later(0, callback, *args, context=context)

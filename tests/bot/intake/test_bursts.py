@@ -15,8 +15,9 @@ from bot.errors import (
 )
 from bot.model import Event, EventKind, PhotoRef
 from bot.ports import Estimate
-from tests.bot.intake.house import ME, PHOTO, VOICE, YOU, Built
+from tests.bot.intake.house import ME, PHOTO, YOU, Built
 from tests.fakes.engine import ScriptedEngine, written
+from tests.fakes.voice import VOICE
 
 
 def test_how_long_the_newest_event_waits_for_the_rest() -> None:

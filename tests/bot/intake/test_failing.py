@@ -17,8 +17,9 @@ from bot.errors import (
 from bot.model import Event, PhotoRef
 from bot.ports import Estimate, Mark, Outgoing, Request
 from storage.store import SqlStore
-from tests.bot.intake.house import ME, VOICE, Built, Flaky, left_behind
+from tests.bot.intake.house import ME, Built, Flaky, left_behind
 from tests.fakes.engine import Answered, Script, ScriptedEngine, written
+from tests.fakes.voice import VOICE
 
 
 async def test_an_engine_that_fails_is_asked_again(built: Built) -> None:

@@ -24,11 +24,13 @@ from bot.model import Event, Photo, PhotoRef
 from bot.outbox import Outbox
 from storage.photos import PhotoFiles
 from storage.store import open_store
-from tests.bot.intake.house import ME, PHOTO, VOICE, YOU, Built, Hurried
+from tests.bot.intake.house import ME, PHOTO, YOU, Built
 from tests.fakes.adapter import RecordingAdapter
 from tests.fakes.engine import ScriptedEngine, written
 from tests.fakes.facts import ScriptedFacts
+from tests.fakes.loop import Hurried
 from tests.fakes.photos import normalise
+from tests.fakes.voice import VOICE
 
 
 async def test_a_photo_is_fetched_and_kept_before_it_is_asked_about(built: Built) -> None:

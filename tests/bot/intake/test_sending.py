@@ -17,8 +17,9 @@ from bot.errors import (
 from bot.outbox import Outbox
 from bot.ports import Outgoing
 from storage.store import SqlStore, open_store
-from tests.bot.intake.house import ME, Built, Flaky, Hurried, left_behind
+from tests.bot.intake.house import ME, Built, Flaky, left_behind
 from tests.fakes.adapter import RecordingAdapter
+from tests.fakes.loop import Hurried
 
 
 async def test_a_platform_that_wants_us_to_wait_is_tried_again_in_order(built: Built) -> None:

@@ -12,8 +12,9 @@ from bot import words
 from bot.model import Action, Customer, EventKind, Reply
 from bot.ports import Capabilities, Estimate, Mark
 from storage.store import SqlStore
-from tests.bot.intake.house import ME, PHOTO, VOICE, YOU, Built, echo
+from tests.bot.intake.house import ME, PHOTO, YOU, Built, echo
 from tests.fakes.engine import Answered, Hang, ScriptedEngine, written
+from tests.fakes.voice import VOICE
 
 
 async def test_a_message_is_answered_and_the_house_is_empty_again(built: Built) -> None:
