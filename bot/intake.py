@@ -244,7 +244,7 @@ class Intake:
         said = " ".join(event.text for event in events if event.kind is not EventKind.COMMAND)  # «/start» is no English
         hint = next((event.language for event in reversed(events) if event.language), None)
         conversation = await self._store.conversation(
-            customer, language=words.language_of(said, hint or dialogue.language)
+            customer, language=words.language_of(said, hint or dialogue.voice.language)
         )
         language = words.language_of(said, hint or conversation.language)
         waited = max(0.0, (datetime.now(UTC) - events[-1].at).total_seconds())
@@ -253,7 +253,7 @@ class Intake:
         if self._answers and conversation.holder == "bot":
             outcome = await self._outcome(adapter, dialogue, place, conversation, events, language)
             if outcome.text:
-                shown = outcome.text if adapter.capabilities.shows_label else dialogue.label(outcome.text)
+                shown = outcome.text if adapter.capabilities.shows_label else dialogue.voice.labelled(outcome.text)
                 reply = Reply(
                     customer=customer,
                     text=shown,
@@ -296,7 +296,7 @@ class Intake:
     ) -> Outcome:
         """What a turn's events lead to: sentences by rule, then the answer to what is left."""
         turn, (body, keys) = events[0].id, burst.turn(events, language)
-        rules = [dialogue.say(language, key, n=burst.MOST_PHOTOS) for key in keys]
+        rules = [dialogue.voice.say(language, key, n=burst.MOST_PHOTOS) for key in keys]
         if not body:
             return Outcome(text="\n".join(rules), source="rule", trace=Trace())
         try:
@@ -306,7 +306,7 @@ class Intake:
         except Exception:
             # A defect of ours: the customer is not left in silence, and the turn does not come back for ever.
             log.exception("a turn failed")
-            outcome = _unwritten(body, dialogue.say(language, "answer.broke"))
+            outcome = _unwritten(body, dialogue.voice.say(language, "answer.broke"))
         return replace(outcome, text="\n".join([*rules, outcome.text]))
 
     async def _fetched(self, adapter: Adapter, event: Event) -> Event:
@@ -365,7 +365,7 @@ class Intake:
         async def show(text: str) -> None:
             place.shown = text
             if adapter.capabilities.preview:
-                labelled = text if adapter.capabilities.shows_label else dialogue.label(text)
+                labelled = text if adapter.capabilities.shows_label else dialogue.voice.labelled(text)
                 await adapter.preview(customer, route, labelled)
 
         async def tell(text: str, estimate: Estimate) -> None:
@@ -394,20 +394,20 @@ class Intake:
                     await _unless(place.halt, _BUSY)
                 except TooLong as exc:
                     log.warning("a turn does not fit, alone as it is: %s", exc)
-                    return _unwritten(body, dialogue.say(language, "answer.no_room"))
+                    return _unwritten(body, dialogue.voice.say(language, "answer.no_room"))
                 except EngineError as exc:
                     place.shown = ""
                     log.warning("the engine failed: %s", exc)
                     pause = next(retries, None)
                     if pause is None:
-                        return _unwritten(body, dialogue.say(language, "answer.broke"))
+                        return _unwritten(body, dialogue.voice.say(language, "answer.broke"))
                     await _unless(place.halt, pause)
                 except asyncio.CancelledError:
                     current = asyncio.current_task()
                     if current is not None and current.cancelling():
                         raise  # the answer, which was waited for, was cancelled with it
                     break
-            return _unwritten(body, place.shown or dialogue.say(language, "answer.stopped"))
+            return _unwritten(body, place.shown or dialogue.voice.say(language, "answer.stopped"))
         finally:
             place.answering = None
             alive.cancel()

@@ -136,7 +136,7 @@ def _knowledge(shop: Shop, folder: Path, table: str) -> Iterator[Finding]:
 def _texts(shop: Shop, root: Path, table: str) -> Iterator[Finding]:
     """The shop's own persona and prompt, where it has them."""
     from bot import config as configuration
-    from bot.app import texts
+    from bot.house import texts
     from bot.prompt import PERSONA_VARIABLES, VARIABLES
 
     for path, variables in zip(texts(shop, root, "full"), (VARIABLES, PERSONA_VARIABLES), strict=True):

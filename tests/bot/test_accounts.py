@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import House, channels
+from bot.app import channels
 from bot.config import Config
+from bot.house import House
 from bot.model import Customer
 from bot.place import Place
 from storage.photos import PhotoFiles

@@ -19,11 +19,12 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from adapters.ask import Question
-from bot.app import House, asking, channels, kept, learn, running
+from bot.app import asking, channels, kept, running
 from bot.burst import MOST_PHOTOS
 from bot.cli.run import _hello
 from bot.config import Config, Storage, load
 from bot.errors import ConfigError, EngineError, StorageError, TooLong
+from bot.house import House, learn
 from bot.model import Customer, Event
 from bot.place import Place
 from bot.ports import Request

@@ -11,7 +11,7 @@ import pytest
 
 from bot import prompt, words
 from bot.answer import SCHEMA
-from bot.dialogue import Dialogue, Outcome, Voice
+from bot.dialogue import Dialogue, Outcome
 from bot.errors import EngineError, Erased, TooLong
 from bot.model import (
     Action,
@@ -29,6 +29,7 @@ from bot.model import (
     Tokens,
 )
 from bot.ports import Estimate, Message, Request
+from bot.voice import Voice
 from storage.store import SqlStore
 from tests.fakes import voice
 from tests.fakes.engine import FAST, Answered, Loop, Script, ScriptedEngine, written
@@ -709,12 +710,12 @@ async def test_the_notice_comes_in_the_shops_words_or_the_customers_language(ope
 
 
 async def test_the_label_stands_before_the_text_when_the_shop_has_one(opened: Opener) -> None:
-    assert opened([]).dialogue.label("您好。") == "您好。"
+    assert opened([]).dialogue.voice.labelled("您好。") == "您好。"
     named = Voice(
         shop="a", contact="b", label="AI 客服", language="zh", system=VOICE.system, max_tokens=9, history_turns=4,
         notice_after_s=8,
     )  # fmt: skip
-    assert opened([], voice=named).dialogue.label("您好。") == "【AI 客服】您好。"
+    assert opened([], voice=named).dialogue.voice.labelled("您好。") == "【AI 客服】您好。"
 
 
 async def test_photos_can_be_looked_at_before_their_words_come(opened: Opener) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.dialogue import Voice
 from bot.ports import Message
+from bot.voice import Voice
 
 VOICE = Voice(
     shop="小满杂货",

@@ -37,7 +37,7 @@ def test_a_start_moves_and_a_stop_is_said(tmp_path: Path) -> None:
     before, _, after = said.partition("\u638c\u67dc")
     assert "loading the model" in before
     # A record is written over the moving line, not behind it.
-    assert re.search(r"\r\x1b\[K\d\d:\d\d:\d\d bot\.app \[-\] shop default", before)
+    assert re.search(r"\r\x1b\[K\d\d:\d\d:\d\d bot\.house \[-\] shop default", before)
     assert "loading" not in after
     assert "stopped" in after
 
