@@ -20,7 +20,7 @@ _PROMISES = {
     ),
     "free": r"免单|免费(?![送赠])|不要钱|不收钱|不收费|for free|free of charge|waive",
     "postage": r"包邮|免[运邮]费?|不收[运邮]费|[运邮]费全免|free shipping|ships? free|shipping is free|no shipping",
-    # That postage is free from a sum on is no proof that it is free for him.
+    # Said of this customer's parcel, and not of the shop's rule.
     "postage paid": (
         rf"{_POSTAGE}[^。;]{{0,16}}{_SHOP}来?(?:出|付|包|承担|负担)|{_SHOP}来?(?:出|付|包|承担|负担)\S{{0,2}}{_POSTAGE}"
         rf"|{_POSTAGE}算{_SHOP}|{_POSTAGE}[^。;!?]{{0,3}}免了|(?:不用|不要|不必|无需|免去){_YOU}?[出付掏给]?{_POSTAGE}"
@@ -37,6 +37,8 @@ _PROMISES = {
     ),
 }
 _PROMISED = {name: re.compile(words) for name, words in _PROMISES.items()}
+#: «满99元包邮» is another promise than «包邮».
+_FROM_A_SUM = re.compile(r"满|达到|超过|不足|不到|凑|以[上内下]|\b(?:over|above|from|more than|at least|less than|under)\b")
 
 #: How the shop's orders write what became of them → what else says so, as verbs.
 DEEDS = {
@@ -97,7 +99,8 @@ _CLAUSE = re.compile(r"[^,。;!?\n]+")
 
 def promised(text: str) -> set[str]:
     """Which promises a text makes; the text folded and in lower case."""
-    return {name for name, words in _PROMISED.items() if words.search(text)}
+    out = {name for name, words in _PROMISED.items() if words.search(text)}
+    return {f"{name} from a sum" if name == "postage" and _FROM_A_SUM.search(text) else name for name in out}
 
 
 def done(text: str) -> set[str]:

@@ -812,6 +812,17 @@ def test_that_postage_is_free_from_a_sum_on_is_no_promise_to_pay_it() -> None:
     assert Guard(SHOP, []).check("满99元包邮。") is None
 
 
+@pytest.mark.parametrize("sentence", ["这件包邮哦。", "本店包邮。", "免运费的。", "We have free shipping."])
+def test_that_postage_is_free_from_a_sum_on_is_no_proof_that_it_is_free(sentence: str) -> None:
+    assert Guard(SHOP, []).check(sentence) is Reason.PRICE
+    assert Guard(["运费：全场包邮。"], []).check(sentence) is None
+
+
+@pytest.mark.parametrize("sentence", ["您买的已满99元，包邮。", "包邮要满99元。", "Shipping is free over 99 yuan."])
+def test_the_sum_may_stand_before_or_behind(sentence: str) -> None:
+    assert Guard(SHOP, []).check(sentence) is None
+
+
 @pytest.mark.parametrize(
     "sentence",
     ["只剩最后一件了。", "只剩一件。", "最后1件。", "last one left", "Only one left.", "还有1件。", "库存7件。"],
