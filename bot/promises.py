@@ -38,7 +38,9 @@ _PROMISES = {
 }
 _PROMISED = {name: re.compile(words) for name, words in _PROMISES.items()}
 #: «满99元包邮» is another promise than «包邮».
-_FROM_A_SUM = re.compile(r"满|达到|超过|不足|不到|凑|以[上内下]|\b(?:over|above|from|more than|at least|less than|under)\b")
+_FROM_A_SUM = re.compile(
+    r"满|达到|超过|不足|不到|凑|以[上内下]|\b(?:over|above|from|more than|at least|less than|under)\b"
+)
 
 #: How the shop's orders write what became of them → what else says so, as verbs.
 DEEDS = {

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -16,7 +17,11 @@ from functools import cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from sqlalchemy.engine import Row
+
 from bot.errors import StorageError
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _Reader = Callable[[Any], Any]
@@ -63,6 +68,20 @@ def fields(kind: type[Any], data: dict[str, Any]) -> dict[str, Any]:
     with _Reading(kind):
         readers = _fields(kind)
         return {name: readers[name](part) for name, part in data.items() if name in readers}
+
+
+def readable(rows: Iterable[Row[Any]], read: Callable[[Row[Any]], T]) -> list[T]:
+    """Rows with an ``id`` as values; one that cannot be read is passed over, and the log says which.
+
+    What belongs to a customer, or waits for everybody, must not wait behind a damaged row for ever.
+    """
+    found = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except StorageError as exc:
+            log.error("row %d is passed over: %s", row.id, exc)
+    return found
 
 
 class _Reading:

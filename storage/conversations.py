@@ -161,10 +161,10 @@ def finish(
 
 def outgoing(connection: Connection) -> list[Outgoing]:
     """Replies that no platform has taken, oldest first."""
-    return [
-        Outgoing(id=row.id, reply=codec.load(Reply, row.reply), trace=codec.load(Trace, row.trace))
-        for row in connection.execute(_OUTGOING)
-    ]
+    return codec.readable(
+        connection.execute(_OUTGOING),
+        lambda row: Outgoing(id=row.id, reply=codec.load(Reply, row.reply), trace=codec.load(Trace, row.trace)),
+    )
 
 
 def unsent(connection: Connection, reply_id: int) -> bool:
@@ -180,7 +180,7 @@ def sent(connection: Connection, reply_id: int, error: str | None) -> None:
 def history(connection: Connection, customer: Customer, after: int, limit: int) -> list[Said]:
     """What was said in the current conversation after a row, oldest first."""
     found = connection.execute(_HISTORY, person(customer) | {"after": after, "most": limit})
-    return [_said(row) for row in found]
+    return codec.readable(found, _said)
 
 
 def _put_out(
@@ -231,7 +231,7 @@ def _conversation(connection: Connection, row: Row[Any], customer: Customer) -> 
         holder=row.holder,
         head=row.head,
         folded=row.folded,
-        exchanges=tuple(_exchange(exchange) for exchange in found),
+        exchanges=tuple(codec.readable(found, _exchange)),
     )
 
 

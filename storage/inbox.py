@@ -6,14 +6,12 @@ once: building one costs as much as running it.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from bot.errors import StorageError
 from bot.model import Customer, Event, EventKind, Photo
 from bot.ports import Mark
 from storage import codec
@@ -21,8 +19,6 @@ from storage.columns import now
 from storage.customers import HE, erased, own, person, place
 from storage.dialects import insert
 from storage.tables import customers, events, marks, said
-
-log = logging.getLogger(__name__)
 
 #: Kinds that a person reads as a line of the conversation, and whose line it is.
 _SPEAKER = {
@@ -94,17 +90,8 @@ def waiting(connection: Connection) -> list[Customer]:
 
 
 def open_events(connection: Connection, customer: Customer) -> list[Event]:
-    """His events that are not done, in order of arrival.
-
-    One that cannot be read is passed over: all that he says later would wait behind it for ever.
-    """
-    found = []
-    for row in connection.execute(_OPEN, person(customer)):
-        try:
-            found.append(_event(row, customer))
-        except StorageError as exc:
-            log.error("event %d is passed over: %s", row.id, exc)
-    return found
+    """His events that are not done, in order of arrival."""
+    return codec.readable(connection.execute(_OPEN, person(customer)), lambda row: _event(row, customer))
 
 
 def fetched(connection: Connection, event: Event, arrived: Sequence[Photo], faults: Sequence[str]) -> Event:

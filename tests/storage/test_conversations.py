@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from sqlalchemy.engine import Connection
 
 from bot.errors import Erased
 from bot.model import EventKind, Exchange
@@ -209,3 +210,23 @@ async def test_a_reply_waits_until_it_was_sent_given_up_or_erased(store: SqlStor
     assert [await store.unsent(each) for each in (taken, given_up, erased)] == [False, False, True]
     await store.erase(ANNA)
     assert not await store.unsent(erased)
+
+
+async def test_a_row_that_cannot_be_read_hides_itself_and_nothing_else(
+    store: SqlStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    conversation = await store.begin(ANNA, language="zh")
+    for n in range(3):
+        await store.finish(conversation, [], [exchange(f"问{n}", f"答{n}")], [reply(f"答{n}")])
+
+    def damage(connection: Connection) -> None:
+        for what in ("exchanges SET facts", "replies SET reply", "said SET photos"):
+            connection.exec_driver_sql(f"UPDATE {what} = '[5]' WHERE id = 2")
+
+    await store.database.write(damage)
+    kept = await store.conversation(ANNA, language="zh")
+    assert [e.answer.reply for e in kept.exchanges if e.answer] == ["答0", "答2"]
+    assert [outgoing.reply.text for outgoing in await store.outgoing()] == ["答0", "答2"]
+    assert lines(await store.history(ANNA)) == [("bot", "答0"), ("bot", "答2")]
+    assert caplog.text.count("row 2 is passed over") >= 3
+    assert "答1" not in caplog.text
