@@ -139,7 +139,7 @@ class Dialogue:
             refused = any(words.say(each, "mark.refusal") in reply for each in words.LANGUAGES)
             if not refused or self.voice.contact in reply:
                 return reply
-            return " ".join([reply, self.voice.say(language, "answer.contact")])
+            return ("" if language == "zh" else " ").join([reply, self.voice.say(language, "answer.contact")])
         return self.voice.say(language, "answer.photo_alone" if photo and action is Action.NONE else "answer.unknown")
 
     def _fitting(self, found: Facts) -> Facts:

@@ -35,6 +35,10 @@ class StorageError(BotError):
     """The database or the photo store cannot be used."""
 
 
+class Unkept(StorageError):
+    """A photo cannot be kept, while the database is well."""
+
+
 class ModelError(BotError):
     """A model cannot be found, loaded or trusted."""
 

@@ -101,7 +101,7 @@ class House:
 
     def not_ready(self) -> dict[str, str]:
         channels = {name: why for name, adapter in self.adapters.items() if (why := adapter.ready()) is not None}
-        storage = {} if (why := self.store.ready()) is None else {"storage": why}
+        storage = {} if (why := self.store.ready() or self.photos.ready()) is None else {"storage": why}
         model = {} if (why := self.engine.ready()) is None else {"model": why}
         return model | self.pending | storage | channels
 
@@ -172,3 +172,11 @@ async def learn(store: Store, name: str, folder: Path) -> None:
     # At every start: a shop that has nothing to tell is easily taken for a bot that knows nothing.
     for gap in await asyncio.to_thread(knowledge.gaps, folder):
         log.warning("shop %s: %s", name, gap.replace(f"{folder.parent}/", ""))
+    if lacking := await asyncio.to_thread(knowledge.lacking_pictures, folder):
+        log.warning(
+            "shop %s: of %d products no picture can be shown: %s%s",
+            name,
+            len(lacking),
+            lacking[0],
+            "; `python -m bot doctor` says which" if lacking[1:] else "",
+        )

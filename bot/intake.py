@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 
 from bot import burst, words
 from bot.dialogue import Dialogue, Outcome
-from bot.errors import EngineBusy, EngineError, Erased, PhotoError, StorageError, TooLong, TryLater
+from bot.errors import EngineBusy, EngineError, Erased, StorageError, TooLong
+from bot.fetching import Fetching
 from bot.log import following
 from bot.model import (
     Action,
@@ -27,7 +28,6 @@ from bot.model import (
     Exchange,
     Language,
     Photo,
-    PhotoRef,
     Reply,
     Trace,
 )
@@ -40,10 +40,6 @@ log = logging.getLogger(__name__)
 _SIGN_OF_LIFE = 4.0
 #: Pauses before an answer that the engine failed on is tried again.
 _RETRIES = (1.0, 5.0)
-#: A photo that cannot be fetched now is asked for again, at growing pauses up to the longest, until this long after it
-#: was first tried: the platform keeps it, and a network that is gone for a while is no reason to ask the customer.
-_FETCH_FOR = 1800.0
-_LONGEST = 60.0
 #: Pause while the store is away, and while the engine takes nothing more.
 _AWAY = 5.0
 _BUSY = 2.0
@@ -94,7 +90,7 @@ class Intake:
         answers: bool = True,
     ) -> None:
         self._store = store
-        self._photos = photos
+        self._fetching = Fetching(store, photos)
         self._adapters = adapters
         self._dialogue = dialogue
         self._outbox = outbox
@@ -191,7 +187,10 @@ class Intake:
 
     async def _answer_all(self, customer: Customer, place: _Customer) -> None:
         answered = False
-        while customer.channel in self._adapters and (events := await self._store.events(customer)):
+        while customer.channel in self._adapters:
+            place.news.clear()
+            if not (events := await self._store.events(customer)):
+                break
             # What an earlier run left behind goes out before anything newer.
             await self._send_unsent(place)
             with following(events[0].id):
@@ -215,19 +214,27 @@ class Intake:
         """
         adapter, clock = self._adapters[customer.channel], asyncio.get_running_loop().time
         while events:
-            events = [await self._fetched(adapter, event) for event in events]
-            left = burst.patience(events, self._merge_s) - (clock() - place.came)
-            if left <= 0:
-                return events
-            self._look(customer, place, [photo for event in events for photo in event.photos][: burst.MOST_PHOTOS])
-            try:
-                await asyncio.wait_for(place.news.wait(), left)
-            except TimeoutError:
-                return events
+            events = [await self._fetching.fetched(adapter, event, self._late(event)) for event in events]
+            if not place.news.is_set():
+                left = burst.patience(events, self._merge_s) - (clock() - place.came)
+                if left <= 0:
+                    return events
+                self._look(customer, place, [photo for event in events for photo in event.photos][: burst.MOST_PHOTOS])
+                try:
+                    await asyncio.wait_for(place.news.wait(), left)
+                except TimeoutError:
+                    return events
+            # What came while photos were fetched, or in the wait, is of the same burst.
             place.news.clear()
             events = await self._store.events(customer)
         # He was erased meanwhile: there is nothing to answer.
         return []
+
+    def _late(self, event: Event) -> str | None:
+        """What is said when an event's photos are long on their way."""
+        voice = self._dialogue(event.customer).voice
+        language = words.language_of(event.text, event.language or voice.language)
+        return voice.say(language, "notice.fetching") if self._answers else None
 
     def _look(self, customer: Customer, place: _Customer, photos: Sequence[Photo]) -> None:
         """Has photos looked at beside the waiting: what takes long here must not hold up the answer or its notice."""
@@ -309,44 +316,6 @@ class Intake:
             outcome = _unwritten(body, dialogue.voice.say(language, "answer.broke"))
         return replace(outcome, text="\n".join([*rules, outcome.text]))
 
-    async def _fetched(self, adapter: Adapter, event: Event) -> Event:
-        """The event with its photos in the store, or with the reasons why not."""
-        if not event.refs:
-            return event
-        photos: list[Photo] = []
-        faults: list[str] = []
-        for ref in event.refs:
-            try:
-                photos.append(await self._photo(adapter, event, ref))
-            except PhotoError as exc:
-                log.info("a photo cannot be used: %s", exc.reason)
-                faults.append(exc.reason)
-            except TryLater as exc:
-                log.warning("a photo could not be fetched: %s", exc)
-                faults.append("gone")
-            except (StorageError, Erased):
-                raise
-            except Exception:
-                # A defect of the adapter: the customer is told, and the event does not come back for ever.
-                log.exception("a photo could not be fetched")
-                faults.append("gone")
-        return await self._store.fetched(event, photos, faults)
-
-    async def _photo(self, adapter: Adapter, event: Event, ref: PhotoRef) -> Photo:
-        """Raises :class:`TryLater` when the platform was asked for long enough."""
-        clock = asyncio.get_running_loop().time
-        until, pause = clock() + _FETCH_FOR, min(1.0, _LONGEST)
-        while True:
-            try:
-                return await self._photos.add(event.customer, await adapter.fetch(event, ref), event=event.id)
-            except TryLater as exc:
-                if clock() >= until:
-                    raise
-                await asyncio.sleep(max(min(exc.seconds, _LONGEST), pause))
-                pause = min(_LONGEST, pause * 2)
-            if all(kept.id != event.id for kept in await self._store.events(event.customer)):
-                raise Erased("the customer was erased while his photo was fetched")
-
     async def _answer(
         self,
         adapter: Adapter,
@@ -373,14 +342,16 @@ class Intake:
                 return
             place.told = turn
             until = datetime.now(UTC) + timedelta(seconds=estimate.whole_s)
-            await adapter.notice(customer, route, text, until, estimate.ahead)
+            # The model does not wait until a platform has taken a courtesy.
+            beside.append(asyncio.create_task(adapter.notice(customer, route, text, until, estimate.ahead)))
+            await asyncio.sleep(0)  # but it is on its way
 
         async def signs() -> None:
             while True:
                 await adapter.thinking(customer, route)
                 await asyncio.sleep(_SIGN_OF_LIFE)
 
-        alive = asyncio.create_task(signs())
+        beside = [asyncio.create_task(signs())]
         retries = iter(_RETRIES)
         try:
             while not place.halt.is_set():
@@ -410,7 +381,8 @@ class Intake:
             return _unwritten(body, place.shown or dialogue.voice.say(language, "answer.stopped"))
         finally:
             place.answering = None
-            alive.cancel()
+            for task in beside:
+                task.cancel()
 
 
 async def _unless(halted: asyncio.Event, seconds: float) -> None:

@@ -197,6 +197,13 @@ class Order:
     tracking: str = ""
 
 
+def joined(number: str) -> str:
+    """The spelling in which orders' numbers are compared, without hyphens and blanks, in capital letters: written so or
+    so («tb-2026-77», «TB 202677»), it is the same number. A shop's folder holds none of them twice.
+    """
+    return number.replace("-", "").replace(" ", "").upper()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySection:
     id: str

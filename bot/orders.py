@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
-from bot.model import Customer, Fact, Order
+from bot.model import Customer, Fact, Order, joined
 from bot.numerals import folded
 from bot.ports import Store
 
@@ -76,11 +76,6 @@ class Named:
         """The tails that may be tried for a code."""
         own = [self.hung[code]] if code in self.hung else []
         return tuple(dict.fromkeys([*own, *self.tails]))[:_MOST_TAILS]
-
-
-def joined(number: str) -> str:
-    """The spelling in which numbers are compared: «tb-2026-77» → «TB202677»."""
-    return number.replace("-", "").replace(" ", "").upper()
 
 
 def named(words: str) -> Named:

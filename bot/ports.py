@@ -158,8 +158,13 @@ class PhotoStore(Protocol):
 
         The same bytes are kept once. A picture that comes before its words may be a customer's first sign, and makes
         him. One that was fetched for an accepted ``event`` (its id) never does: when that event is gone, nothing is
-        kept and :class:`~bot.errors.Erased` raised. Raises :class:`~bot.errors.PhotoError`.
+        kept and :class:`~bot.errors.Erased` raised. Raises :class:`~bot.errors.PhotoError`, and
+        :class:`~bot.errors.Unkept` when the picture is well and cannot be kept.
         """
+        ...
+
+    def ready(self) -> str | None:
+        """``None`` when photos can be kept, else why not."""
         ...
 
     def read(self, sha256: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import get_args
 from bot.model import Language
 
 _FOLDER = Path(__file__).parent / "words"
+_NO_WORD = re.compile(r"[@/\\_\d]|\.\w|^[A-Z]+-[A-Z-]+\W*$|\w{30}")
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
@@ -37,9 +39,13 @@ def duration(language: Language, seconds: float) -> str:
 
 
 def language_of(text: str, otherwise: Language) -> Language:
-    """The language that words are written in, by their script; ``otherwise`` when they say nothing about it."""
+    """The language that words are written in, by their script; ``otherwise`` when they say nothing about it.
+
+    A link, an address or an article's number is no word of any language.
+    """
     if any("\u3400" <= ch <= "\u9fff" for ch in text):
         return "zh"
-    if sum(ch.isascii() and ch.isalpha() for ch in text) >= 3:
+    words = " ".join(word for word in text[:2_000].split() if not _NO_WORD.search(word))
+    if sum(ch.isascii() and ch.isalpha() for ch in words) >= 3:
         return "en"
     return otherwise

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.errors import PhotoError, StorageError
+from bot.errors import PhotoError, Unkept
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Darkroom:
         return self._child is not None and self._child.returncode is None
 
     async def normalise(self, data: bytes) -> Normalised:
-        """The picture as it is kept. Raises :class:`PhotoError`, and :class:`StorageError` when no child will start."""
+        """The picture as it is kept. Raises :class:`PhotoError`, and :class:`Unkept` when no child will start."""
         if len(data) > self._max_upload_bytes:
             raise PhotoError("too_big", f"{len(data)} bytes, at most {self._max_upload_bytes} are taken")
         async with self._one:
@@ -155,8 +155,8 @@ class Darkroom:
         assert child.stdout is not None
         return child.stdout, child.stdin
 
-    def _no_start(self, why: str | None) -> StorageError:
-        return StorageError(
+    def _no_start(self, why: str | None) -> Unkept:
+        return Unkept(
             f"photos cannot be read: the process that decodes them did not start ({why}); "
             "./start.sh installs what is missing"
         )

@@ -14,18 +14,20 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bot.errors import Erased as CustomerErased
-from bot.errors import StorageError
+from bot.errors import StorageError, Unkept
 from bot.model import Customer, Photo
 from bot.ports import Erased, Store
 from storage.customers import as_photo, own
 from storage.database import Database
 from storage.tables import photos, tombstones
+
+T = TypeVar("T")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -61,6 +63,10 @@ class PhotoFiles:
         self._folder = folder
         self._normalise = normalise
         self._adding = asyncio.Lock()
+        self._trouble: str | None = None
+
+    def ready(self) -> str | None:
+        return self._trouble
 
     async def add(self, customer: Customer, data: bytes, *, event: str | None = None) -> Photo:
         sha256 = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
@@ -69,10 +75,11 @@ class PhotoFiles:
         async with self._adding:  # the same photo twice in one album is normalised once
             if (known := await self._known(customer, sha256, event)) is not None:
                 return known
-            made = await self._normalise(data)
+            made = await self._tried(self._normalise(data))
             photo = Photo(sha256=sha256, media_type="image/jpeg", width=made.width, height=made.height)
             await self._db.write(lambda connection: own(connection, customer, photo, None, event=event))
-            await asyncio.to_thread(_write, path_of(self._folder, sha256), made.jpeg)
+            await self._tried(asyncio.to_thread(_write, path_of(self._folder, sha256), made.jpeg))
+            self._trouble = None
             try:
                 await self._db.write(lambda connection: own(connection, customer, photo, len(made.jpeg), event=event))
             except CustomerErased:
@@ -98,6 +105,14 @@ class PhotoFiles:
     async def remove_erased(self) -> None:
         """Finishes erasures that a crash cut off between the rows and the files; once, at start."""
         await self.remove(await self._db.read(_gone))
+
+    async def _tried(self, step: Awaitable[T]) -> T:
+        """A step that needs more than the database: what fails there is told until a photo is kept again."""
+        try:
+            return await step
+        except Unkept as exc:
+            self._trouble = str(exc)
+            raise
 
     async def _known(self, customer: Customer, sha256: str, event: str | None) -> Photo | None:
         """A photo that is here already, from now on this customer's too."""
@@ -146,7 +161,7 @@ def _remove(paths: Iterable[Path]) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """The whole file under its name, and on the disk, or nothing. Raises :class:`~bot.errors.StorageError`."""
+    """The whole file under its name, and on the disk, or nothing. Raises :class:`~bot.errors.Unkept`."""
     temporary = path.with_name(f".{path.stem[:16]}-{secrets.token_hex(6)}.part")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -160,9 +175,7 @@ def _write(path: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
         _sync(path.parent)
     except OSError as exc:
-        raise StorageError(
-            f"{path}: the photo cannot be written ({exc.strerror}); make room or mend the rights"
-        ) from exc
+        raise Unkept(f"{path}: the photo cannot be written ({exc.strerror}); make room or mend the rights") from exc
 
 
 def _sync(folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from bot.model import Customer, Faq, Knowledge, Order, OrderLine, PolicySection, Product, Variant
+from bot.model import Customer, Faq, Knowledge, Order, OrderLine, PolicySection, Product, Variant, joined
 from storage import customers
 from storage.columns import now
 from storage.dialects import insert
@@ -179,13 +179,6 @@ def bind(connection: Connection, shop: str, customer: Customer, number: str) -> 
         insert(connection, order_bindings, keys=("customer_id", "shop", "number")),
         {"customer_id": customer_id, "shop": shop, "number": number, "at": now()},
     )
-
-
-def joined(number: str) -> str:
-    """The spelling in which numbers are compared: written with or without hyphens and blanks, in any letters, it is
-    the same number. A shop's folder holds none of them twice.
-    """
-    return number.replace("-", "").replace(" ", "").upper()
 
 
 def _fill(connection: Connection, table: sa.Table, shop: str, rows: Iterable[dict[str, Any]]) -> None:

@@ -95,6 +95,14 @@ def test_durations_never_go_down() -> None:
         ("😂", "zh"),
         ("123", "zh"),
         ("㐀", "zh"),
+        ("https://item.taobao.com/item.htm?id=123456", "zh"),
+        ("http://example.com/" + "a" * 400, "zh"),
+        ("TS-ST-RD", "zh"),
+        ("hello@qq.com", "zh"),
+        ("SF1234567890", "zh"),
+        ("https://shop.example/1 is this in stock", "en"),
+        ("T-shirt", "en"),
+        ("What's this? I'd like it.", "en"),
     ],
 )
 def test_the_script_tells_the_language_or_nothing_does(text: str, language: Language) -> None:

@@ -32,6 +32,11 @@ class RecordingAdapter:
         #: What a reference stands for: bytes, or errors and bytes in the order of the tries.
         self.files: dict[str, list[bytes | BotError]] = {}
         self.fetches: list[str] = []
+        #: Fetches, and notices, wait for these.
+        self.held = asyncio.Event()
+        self.held.set()
+        self.noticed = asyncio.Event()
+        self.noticed.set()
         self._news = asyncio.Condition()
 
     def mounts(self) -> Sequence[tuple[str, Any]]:
@@ -45,6 +50,7 @@ class RecordingAdapter:
 
     async def fetch(self, event: Event, ref: PhotoRef) -> bytes:
         self.fetches.append(ref.ref)
+        await self.held.wait()
         found = self.files[ref.ref]
         answer = found.pop(0) if len(found) > 1 else found[0]
         if isinstance(answer, BotError):
@@ -69,6 +75,7 @@ class RecordingAdapter:
 
     async def notice(self, customer: Customer, route: str, text: str, until: datetime, ahead: int) -> None:
         self.notices.append((route, text, until, ahead))
+        await self.noticed.wait()
 
     async def over(self, customer: Customer) -> None:
         self.silences.append(customer)

@@ -178,7 +178,10 @@ export class Composer extends EventTarget {
         ? el("button", { type: "button", class: "veil failed", "aria-label": words("retryPhoto"), onclick: () => this.photos.upload(shot) }, icon("again"))
         : null;
     const veil = shot.state === "done" ? null : (again ?? progress(shot));
-    return el("div", { class: `thumb ${shot.state}` }, el("img", { src: shot.url, alt: words("yourPhoto", { n: index + 1 }), draggable: "false" }), veil, remove);
+    const image = el("img", { src: shot.url, alt: words("yourPhoto", { n: index + 1 }), draggable: "false" });
+    // What is no picture shows as an empty tile under its sign; the hint says the rest.
+    image.addEventListener("error", () => image.classList.add("blank"));
+    return el("div", { class: `thumb ${shot.state}` }, image, veil, remove);
   }
 
   /** @param {Shot} shot */

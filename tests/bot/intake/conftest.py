@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot import fetching
 from bot import intake as module
 from bot import outbox as outbox_module
 from bot.dialogue import Dialogue
@@ -30,7 +31,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_RETRIES", (0.0, 0.0))
     monkeypatch.setattr(module, "_AWAY", 0.0)
     monkeypatch.setattr(module, "_BUSY", 0.0)
-    monkeypatch.setattr(module, "_LONGEST", 0.0)
+    monkeypatch.setattr(fetching, "_LONGEST", 0.0)
     monkeypatch.setattr(outbox_module, "_AWAY", 0.0)
     monkeypatch.setattr(outbox_module, "_LONGEST", 0.0)
 
@@ -62,7 +63,7 @@ async def built(store: SqlStore, tmp_path: Path) -> AsyncIterator[Built]:
         )
         if opened:
             intake.open()
-        houses.append(House(store, engine, adapter, intake))
+        houses.append(House(store, photos, engine, adapter, intake))
         return houses[-1]
 
     yield build

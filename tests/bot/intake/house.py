@@ -15,6 +15,7 @@ from bot.errors import (
 from bot.intake import Intake
 from bot.model import Customer, Event, Photo, Reply, Trace
 from bot.ports import Outgoing, Request, Said
+from storage.photos import PhotoFiles
 from storage.store import SqlStore
 from tests.fakes.adapter import RecordingAdapter
 from tests.fakes.engine import Answered, ScriptedEngine, written
@@ -35,6 +36,7 @@ class House:
     """The core with the real store; what lies outside is scripted."""
 
     store: SqlStore
+    photos: PhotoFiles
     engine: ScriptedEngine
     adapter: RecordingAdapter
     intake: Intake
@@ -69,6 +71,13 @@ class House:
 
 
 Built = Callable[..., House]
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Waits for what nobody tells the news of."""
+    async with asyncio.timeout(120):
+        while not true():  # noqa: ASYNC110 - a few tests ask of many things
+            await asyncio.sleep(0.001)
 
 
 class Flaky:

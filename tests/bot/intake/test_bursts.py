@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from bot.errors import (
 )
 from bot.model import Event, EventKind, PhotoRef
 from bot.ports import Estimate
-from tests.bot.intake.house import ME, PHOTO, YOU, Built
+from tests.bot.intake.house import ME, PHOTO, YOU, Built, until
 from tests.fakes.engine import ScriptedEngine, written
 from tests.fakes.voice import VOICE
 
@@ -47,6 +48,25 @@ async def test_a_photo_and_its_words_are_one_turn(built: Built) -> None:
     (reply,) = await house.adapter.replies(1)
     assert house.bodies() == [(PHOTO, "什么颜色？")]
     assert reply.route == event.route, "the reply answers what came last"
+
+
+@pytest.mark.parametrize("merge_s", [0.0, 0.3])
+@pytest.mark.parametrize("behind", [{"text": "什么颜色？"}, {"refs": (PhotoRef(ref="f2"),), "album": "a"}])
+async def test_what_comes_while_a_photo_is_fetched_is_of_the_same_turn(
+    built: Built, merge_s: float, behind: dict[str, Any]
+) -> None:
+    house = built(merge_s=merge_s)
+    house.adapter.files = {"f1": [b"one"], "f2": [b"two"]}
+    house.adapter.held.clear()
+    await house.say("哪个有货？", refs=(PhotoRef(ref="f1"),), album="a")
+    await until(lambda: bool(house.adapter.fetches))
+    await house.say(**behind)
+    await asyncio.sleep(2 * merge_s)
+    house.adapter.held.set()
+    await house.settled()
+    (body,) = house.bodies()
+    assert len(body) == (2 if "text" in behind else 3)
+    assert house.adapter.fetches == (["f1"] if "text" in behind else ["f1", "f2"])
 
 
 async def test_photos_stand_before_words_whatever_came_first(built: Built) -> None:

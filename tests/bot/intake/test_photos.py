@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot import intake as module
-from bot import words
+from bot import fetching, words
 from bot.burst import MOST_PHOTOS, MOST_WORDS
 from bot.dialogue import Dialogue
 from bot.errors import (
@@ -24,7 +23,7 @@ from bot.model import Event, Photo, PhotoRef
 from bot.outbox import Outbox
 from storage.photos import PhotoFiles
 from storage.store import open_store
-from tests.bot.intake.house import ME, PHOTO, YOU, Built
+from tests.bot.intake.house import ME, PHOTO, YOU, Built, until
 from tests.fakes.adapter import RecordingAdapter
 from tests.fakes.engine import ScriptedEngine, written
 from tests.fakes.facts import ScriptedFacts
@@ -78,7 +77,7 @@ async def test_a_photo_is_asked_for_until_the_network_is_back(built: Built) -> N
 async def test_a_photo_that_nobody_gives_us_is_given_up_in_the_end(
     built: Built, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_FETCH_FOR", 0.0)
+    monkeypatch.setattr(fetching, "_FETCH_FOR", 0.0)
     house = built()
     house.adapter.files = {"f1": [TryLater("not now", seconds=0)]}
     await house.say(refs=(PhotoRef(ref="f1"),))
@@ -149,7 +148,8 @@ async def test_words_without_end_are_cut_and_said(built: Built) -> None:
 def test_a_photo_that_cannot_be_fetched_is_asked_for_at_growing_pauses(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_LONGEST", 60.0)
+    monkeypatch.setattr(fetching, "_LONGEST", 60.0)
+    monkeypatch.setattr(fetching, "_SIGNS", 0)
     loop = Hurried()
     pauses: list[float] = []
 
@@ -170,3 +170,57 @@ def test_a_photo_that_cannot_be_fetched_is_asked_for_at_growing_pauses(
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(asks())
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+async def test_a_photo_that_cannot_be_kept_is_said_and_holds_nothing_up(
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_KEEP_FOR", 0.0)
+    house = built()
+    house.adapter.files = {"f1": [b"a photo"]}
+    (tmp_path / "photos").write_bytes(b"a file in the way")
+    await house.say("看看？", refs=(PhotoRef(ref="f1"),))
+    (reply,) = await house.adapter.replies(1)
+    assert reply.text == f"{words.say('zh', 'photo.unkept')}\n您说「看看？」。"
+    assert house.bodies() == [("看看？",)]
+
+
+async def test_a_photo_is_fetched_once_however_often_it_cannot_be_kept(built: Built, tmp_path: Path) -> None:
+    house = built()
+    house.adapter.files = {"f1": [b"a photo", b"another"]}
+    (tmp_path / "photos").write_bytes(b"a file in the way")
+    await house.say("看看？", refs=(PhotoRef(ref="f1"),))
+    await until(lambda: house.photos.ready() is not None)
+    (tmp_path / "photos").unlink()
+    await house.adapter.replies(1)
+    assert len(house.bodies()[0]) == 2
+    assert house.adapter.fetches == ["f1"]
+    assert house.photos.ready() is None
+
+
+async def test_who_waits_for_his_photo_sees_that_he_was_heard_and_then_why(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_SIGN_OF_LIFE", 0.01)
+    house = built()
+    house.adapter.files = {"f1": [b"a photo"]}
+    house.adapter.held.clear()
+    event = await house.say("看看？", refs=(PhotoRef(ref="f1"),))
+    await until(lambda: bool(house.adapter.notices))
+    assert house.adapter.thoughts == 4
+    house.adapter.held.set()
+    await house.adapter.replies(1)
+    ((route, text, _, ahead),) = house.adapter.notices
+    assert (route, text, ahead) == (event.route, words.say("zh", "notice.fetching"), 0)
+
+
+async def test_who_is_not_answered_gets_no_sign_either(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "_SIGN_OF_LIFE", 0.0)
+    house = built(answers=False)
+    house.adapter.files = {"f1": [b"a photo"]}
+    house.adapter.held.clear()
+    await house.say("看看？", refs=(PhotoRef(ref="f1"),))
+    await asyncio.sleep(0.1)
+    house.adapter.held.set()
+    await house.settled()
+    assert (house.adapter.thoughts, house.adapter.notices) == (0, [])

@@ -212,6 +212,15 @@ async def test_a_slow_answer_is_announced_on_the_channel(built: Built) -> None:
     assert ahead == 1
 
 
+async def test_a_notice_that_the_platform_does_not_take_holds_up_no_answer(built: Built) -> None:
+    house = built(engine=ScriptedEngine(echo, estimate=Estimate(first_s=20, whole_s=42, ahead=1)))
+    house.adapter.noticed.clear()
+    await house.say("你好？")
+    (reply,) = await house.adapter.replies(1)
+    assert reply.text == "您说「你好？」。"
+    assert len(house.adapter.notices) == 1
+
+
 class Held:
     """A store in which a person holds every conversation."""
 

@@ -1,0 +1,108 @@
+"""Photos that a platform still holds: fetched, kept, or given up with a reason that the customer is told.
+
+The platform keeps them, so a network that is gone for a while is no reason to ask for a photo again; one that stays
+away, or a disk that takes none, must not hold up what he says besides for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from bot.errors import Erased, PhotoError, StorageError, TryLater, Unkept
+from bot.model import Event, Photo, PhotoRef
+from bot.ports import Adapter, PhotoStore, Store
+
+log = logging.getLogger(__name__)
+
+#: A photo is asked for at growing pauses up to the longest, until this long after it was first tried; in seconds.
+_FETCH_FOR = 1800.0
+#: The same for a photo that came and cannot be kept.
+_KEEP_FOR = 30.0
+_LONGEST = 60.0
+#: Seconds between two signs that he was heard, and how many there are before he is told what it waits for.
+_SIGN_OF_LIFE = 4.0
+_SIGNS = 4
+
+
+class Fetching:
+    """Brings an event's photos in."""
+
+    def __init__(self, store: Store, photos: PhotoStore) -> None:
+        self._store = store
+        self._photos = photos
+
+    async def fetched(self, adapter: Adapter, event: Event, late: str | None) -> Event:
+        """The event with its photos in the store, or with the reasons why not.
+
+        ``late``: what the customer is told when that takes long; ``None`` where he is not answered. Raises
+        :class:`StorageError` while the database is away, :class:`Erased` when the customer is.
+        """
+        if not event.refs:
+            return event
+        photos: list[Photo] = []
+        faults: list[str] = []
+        async with _company(adapter, event, late):
+            for ref in event.refs:
+                try:
+                    photos.append(await self._photo(adapter, event, ref))
+                except PhotoError as exc:
+                    log.info("a photo cannot be used: %s", exc.reason)
+                    faults.append(exc.reason)
+                except TryLater as exc:
+                    log.warning("a photo could not be fetched: %s", exc)
+                    faults.append("gone")
+                except Unkept as exc:
+                    log.error("a photo is given up: %s", exc)
+                    faults.append("unkept")
+                except (StorageError, Erased):
+                    raise
+                except Exception:
+                    # A defect of the adapter: the customer is told, and the event does not come back for ever.
+                    log.exception("a photo could not be fetched")
+                    faults.append("gone")
+        return await self._store.fetched(event, photos, faults)
+
+    async def _photo(self, adapter: Adapter, event: Event, ref: PhotoRef) -> Photo:
+        """Raises :class:`TryLater` when the platform was asked for long enough, :class:`Unkept` when the store was."""
+        clock = asyncio.get_running_loop().time
+        began, pause, data = clock(), min(1.0, _LONGEST), b""
+        while True:
+            try:
+                data = data or await adapter.fetch(event, ref)
+                return await self._photos.add(event.customer, data, event=event.id)
+            except TryLater as exc:
+                if clock() >= began + _FETCH_FOR:
+                    raise
+                wait = max(min(exc.seconds, _LONGEST), pause)
+            except Unkept as exc:
+                if clock() >= began + _KEEP_FOR:
+                    raise
+                log.warning("a photo cannot be kept yet: %s", exc)
+                wait = pause
+            await asyncio.sleep(wait)
+            pause = min(_LONGEST, pause * 2)
+            if all(kept.id != event.id for kept in await self._store.events(event.customer)):
+                raise Erased("the customer was erased while his photo was fetched")
+
+
+@asynccontextmanager
+async def _company(adapter: Adapter, event: Event, late: str | None) -> AsyncIterator[None]:
+    """Signs of life for a while, then one word: a photo may be on its way for long."""
+
+    async def keep() -> None:
+        for _ in range(_SIGNS):
+            await adapter.thinking(event.customer, event.route)
+            await asyncio.sleep(_SIGN_OF_LIFE)
+        if late:
+            await adapter.notice(event.customer, event.route, late, datetime.now(UTC), 0)
+
+    keeping = None if late is None else asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        if keeping is not None:
+            keeping.cancel()
