@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets everything up and runs every check. `./test.sh -k word` (any arguments of pytest) runs those tests only.
 set -eu
-cd "$(dirname "${BASH_SOURCE[0]}")"
+here=${BASH_SOURCE[0]%/*}
+[ "$here" = "${BASH_SOURCE[0]}" ] || cd "$here/"
 . scripts/setup.sh
 need check
 python=.venv/bin/python log=build/check.log wrong=0

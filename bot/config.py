@@ -5,9 +5,7 @@ Secrets are never in the file; a key ending in ``_env`` names the environment va
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 import string
 from collections.abc import Mapping, Set
 from pathlib import Path
@@ -219,19 +217,24 @@ class Config(_Section):
         return self.shop.model_copy(update=changed)
 
 
-def load(path: Path, env: dict[str, str] | None = None) -> Config:
-    """Reads and checks a configuration file. Raises :class:`ConfigError` with all that is wrong, a line each."""
+def load(path: Path, env: Mapping[str, str] | None = None, *, secrets: bool = True) -> Config:
+    """Reads and checks a configuration file. Raises :class:`ConfigError` with all that is wrong, a line each.
+
+    ``secrets``: whether those of what is switched on must be there; who talks to no platform needs none.
+    """
     text, raw = toml.read(path)
     try:
         config = Config.model_validate(raw)
     except ValidationError as exc:
-        lines = [_explain(path, text, dict(error)) for error in exc.errors()]
-        raise ConfigError("\n".join(lines)) from exc
-    if lacking := lacking_secrets(config, os.environ if env is None else env):
+        wrong = toml.faults(raw)
+        for error in exc.errors():
+            wrong.setdefault(toml.named(error["loc"]), _reason(dict(error)))
+        raise ConfigError(toml.told(path, text, wrong)) from exc
+    if secrets and (lacking := lacking_secrets(config, os.environ if env is None else env)):
         raise ConfigError(
             "\n".join(
-                f"{path}:{_line(text, key) or _line(text, key[:-1]) or 1}: {'.'.join(key)}: the environment variable "
-                f"{variable} is not set; put {what} into it"
+                f"{path}:{toml.line_of(text, key) or toml.line_of(text, key[:-1]) or 1}: {'.'.join(key)}: the "
+                f"environment variable {variable} is not set; put {what} into it"
                 for key, variable, what in lacking
             )
         )
@@ -262,60 +265,10 @@ def lacking_secrets(
     return out
 
 
-def _explain(path: Path, text: str, error: dict[str, Any]) -> str:
-    """One error as «file:line: key: what is wrong»."""
-    loc = tuple(
-        str(part) for part in error["loc"] if not str(part).startswith(("function-", "literal[", "int", "float"))
-    )
-    key = ".".join(loc)
-    where = f"{path}:{_line(text, loc) or 1}: {key}"
-    if error["type"] == "extra_forbidden":
-        near = _nearest(loc)
-        return f"{where}: no such key" + (f"; did you mean {near}?" if near else "")
+def _reason(error: Mapping[str, Any]) -> str:
+    """What a value of the right kind is not."""
     message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message[:1].lower()}{message[1:]} (it is {error['input']!r})"
-
-
-def _nearest(loc: tuple[str, ...]) -> str | None:
-    """The known key that looks most like an unknown one: among its siblings first, then anywhere."""
-    keys = known_keys()
-    parent, name = ".".join(loc[:-1]), loc[-1]
-    siblings = {k.rsplit(".", 1)[-1]: k for k in keys if k.rpartition(".")[0] == parent}
-    if close := difflib.get_close_matches(name, siblings, n=1):
-        return siblings[close[0]]
-    everywhere = {k.rsplit(".", 1)[-1]: k for k in keys}
-    close = difflib.get_close_matches(name, everywhere, n=1, cutoff=0.75)
-    return everywhere[close[0]] if close else None
-
-
-def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> dict[str, Any]:
-    """Every key of ``bot.toml`` in dotted form, sections included, with its default."""
-    out: dict[str, Any] = {}
-    for name, info in model.model_fields.items():
-        key = f"{prefix}{name}"
-        kind = info.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            out[key] = None
-            out |= known_keys(kind, f"{key}.")
-        else:
-            out[key] = info.get_default(call_default_factory=True)
-    return out
-
-
-def _line(text: str, loc: tuple[str, ...]) -> int | None:
-    """The line of a key or of its table; tomllib does not tell. Good enough for keys written one to a line."""
-    best: int | None = None
-    table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?", line):
-            table = tuple(part.strip().strip("\"'") for part in header[1].split("."))
-            if table == loc[: len(table)]:
-                best = number
-        elif assigned := re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line):
-            here = (*table, *(part.strip("\"'") for part in assigned[1].split(".")))
-            if here == loc[: len(here)]:
-                return number
-    return best
+    return f"{message[:1].lower()}{message[1:]}{toml.shown(error['input'])}"
 
 
 def template(path: Path, variables: Set[str] = VARIABLES) -> str:

@@ -173,10 +173,5 @@ async def learn(store: Store, name: str, folder: Path) -> None:
     for gap in await asyncio.to_thread(knowledge.gaps, folder):
         log.warning("shop %s: %s", name, gap.replace(f"{folder.parent}/", ""))
     if lacking := await asyncio.to_thread(knowledge.lacking_pictures, folder):
-        log.warning(
-            "shop %s: of %d products no picture can be shown: %s%s",
-            name,
-            len(lacking),
-            lacking[0],
-            "; `python -m bot doctor` says which" if lacking[1:] else "",
-        )
+        more = f"; so it is with {len(lacking) - 1} more, see `python -m bot doctor`" if lacking[1:] else ""
+        log.warning("shop %s: %s/%s%s", name, folder.name, lacking[0], more)

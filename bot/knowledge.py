@@ -10,14 +10,15 @@ import difflib
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 
 from bot import table
 from bot.errors import ConfigError
-from bot.model import Faq, Knowledge, Order, OrderLine, PolicySection, Product, Variant
-from bot.orders import joined, nameable
+from bot.model import Faq, Knowledge, Order, OrderLine, PolicySection, Product, Variant, joined
+from bot.orders import nameable
 from bot.table import Columns, Row
 
 FILES = ("products.csv", "orders.csv", "faq.csv", "policy.md")
@@ -111,20 +112,47 @@ def gaps(folder: Path) -> list[str]:
     return out
 
 
-def lacking_pictures(folder: Path, knowledge: Knowledge) -> list[str]:
-    """Pictures that products name and that are not there, or are none. A shop works without them: told, not stopped."""
-    names = dict.fromkeys(v.picture for p in knowledge.products for v in p.variants if v.picture)
-    return [name for name in names if not _is_picture(folder / name)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LackingPicture:
+    """A picture that ``products.csv`` names and that cannot be shown. A shop works without it: told, not stopped."""
+
+    name: str
+    #: The first line of ``products.csv`` that names it.
+    line: int
+    #: «is not there», «is no JPEG, PNG or WebP», «cannot be read (…)».
+    why: str
+
+    def __str__(self) -> str:
+        return f"products.csv:{self.line}: {self.name} {self.why}"
 
 
-def _is_picture(path: Path) -> bool:
-    """JPEG, PNG or WebP by its first bytes."""
+NOT_THERE, NO_PICTURE = "is not there", "is no JPEG, PNG or WebP"
+
+
+def lacking_pictures(folder: Path) -> list[LackingPicture]:
+    """Each once, in the table's order. What is wrong with the table itself :func:`read` says."""
+    lines: dict[str, int] = {}
+    for row in table.rows(folder / "products.csv", PRODUCTS, []):
+        if name := row.take("picture", _below, ""):
+            lines.setdefault(name, row.line)
+    return [
+        LackingPicture(name=name, line=line, why=why)
+        for name, line in lines.items()
+        if (why := _no_picture(folder / name)) is not None
+    ]
+
+
+def _no_picture(path: Path) -> str | None:
+    """Why a file cannot be shown; ``None`` where it is JPEG, PNG or WebP by its first bytes."""
     try:
         with path.open("rb") as file:
             head = file.read(12)
-    except OSError:
-        return False
-    return head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
+    except FileNotFoundError:
+        return NOT_THERE
+    except OSError as exc:
+        return f"cannot be read ({exc.strerror})"
+    known = head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
+    return None if known else NO_PICTURE
 
 
 # ------------------------------------------------------------------------------------------------ the four files

@@ -27,7 +27,7 @@ def said(root: Path, arguments: Sequence[str]) -> tuple[int, str]:
         if arguments and arguments[0] not in KNOWN:
             raise ConfigError(_unknown(arguments[0]))
         if not arguments:
-            _, settings = toml.read(root / "bot.toml")
+            settings = _settings(root / "bot.toml")
             lock.free(_lock(root, settings))
             _address(settings)
     except ConfigError as exc:
@@ -46,24 +46,27 @@ def _unknown(argument: str) -> str:
     return f"./start.sh knows no {argument}; it takes no arguments: what there is to set stands in bot.toml"
 
 
+def _settings(path: Path) -> dict[str, Any]:
+    """What the file says, where every key is known and every value of its kind; the rest is judged by ``run``."""
+    text, settings = toml.read(path)
+    if wrong := toml.faults(settings):
+        raise ConfigError(toml.told(path, text, wrong))
+    return settings
+
+
 def _lock(root: Path, settings: dict[str, Any]) -> Path:
-    """Where ``run`` holds its lock; what is no address of a file is judged later, with all keys."""
-    url = _section(settings, "storage").get("url", f"{_SQLITE}data/bot.db")
-    file = root / str(url).removeprefix(_SQLITE)
+    """Where ``run`` holds its lock; what is no address of a file is judged later."""
+    url: str = settings.get("storage", {}).get("url", f"{_SQLITE}data/bot.db")
+    file = root / url.removeprefix(_SQLITE)
     return file.with_suffix(".lock")
 
 
 def _address(settings: dict[str, Any]) -> None:
-    web = _section(settings, "web")
+    web = settings.get("web", {})
     host, port = web.get("host", "127.0.0.1"), web.get("port", 7860)
-    if isinstance(host, str) and type(port) is int and 0 <= port <= 65535:
+    if 0 <= port <= 65535:
         with address.bound(host, port):
             pass
-
-
-def _section(settings: dict[str, Any], name: str) -> dict[str, Any]:
-    found = settings.get(name, {})
-    return found if isinstance(found, dict) else {}
 
 
 if __name__ == "__main__":

@@ -86,6 +86,16 @@ step() {
 
 # ------------------------------------------------------------------------------------------------ what the machine has
 
+# The commands that the set-up is made of: a system without one, or a PATH that leads nowhere, is named as what it is.
+check_commands() {
+  local command lacking=
+  for command in awk cat cmp cp df grep mkdir mv rm sed sleep tail tar touch tr uname; do
+    command -v "$command" >/dev/null 2>&1 || lacking="$lacking $command"
+  done
+  [ -z "$lacking" ] || die "commands of the system are needed that PATH does not lead to:$lacking" "PATH is $PATH" \
+    "With /usr/bin and /bin in it: PATH=\"/usr/bin:/bin:\$PATH\" $0"
+}
+
 # The first Python that runs and fits; one named in $PYTHON is the only candidate.
 find_python() {
   local candidate seen='' version
@@ -160,7 +170,7 @@ choose_target() {
 
 # holds FILE LOCK – FILE (ready, ready-check) says that LOCK is installed, and nothing of it is gone
 holds() {
-  [ -x .venv/bin/python ] && [ -f ".venv/$1" ] && cmp -s "$2" ".venv/$1" || return 1
+  [ -x .venv/bin/python ] && [ -f ".venv/$1" ] && cmp -s "$2" ".venv/$1" 2>/dev/null || return 1
   local entry
   while read -r entry; do
     [ -e "$entry" ] || return 1
@@ -182,6 +192,7 @@ before() { # ARGUMENTS OF run
 
 need() { # run|check ARGUMENTS OF run
   holds ready requirements.txt && { [ "$1" = run ] || holds ready-check requirements-dev.txt; } && return
+  check_commands
   mkdir -p build 2>/dev/null && touch "$log" 2>/dev/null || die "this folder cannot be written: $PWD" \
     "Copy it to a place of your own and start it there."
   local other

@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from typer.main import get_command
 
-from bot import address, config
+from bot import address, config, toml
 from bot.errors import ConfigError, StorageError
 from bot.place import Place
 from scripts import before, readme
@@ -75,14 +75,23 @@ def test_what_the_bot_and_its_checks_both_need_is_locked_alike() -> None:
 # ------------------------------------------------------------------------------------------------ settings
 
 
+def defaults(section: toml.Keys = toml.KEYS, at: toml.Key = ()) -> list[toml.Key]:
+    """Every key that has a default; what the owner names himself has none."""
+    out: list[toml.Key] = []
+    for name, kind in section.items():
+        if name != "shops":
+            out += [(*at, name)] if isinstance(kind, str) else defaults(kind, (*at, name))
+    return out
+
+
 def test_bot_toml_shows_every_key_with_its_default() -> None:
     written = tomllib.loads((ROOT / "bot.toml").read_text(encoding="utf-8"))
     assert config.load(ROOT / "bot.toml", {}) == config.Config()
-    for key in config.known_keys():
+    for key in defaults():
         here = written
-        for part in key.split("."):
-            assert key == "shops" or part in here, f"bot.toml lacks {key}"
-            here = here.get(part, {})
+        for part in key:
+            assert part in here, f"bot.toml lacks {'.'.join(key)}"
+            here = here[part]
 
 
 def test_every_key_of_bot_toml_is_explained() -> None:
@@ -93,10 +102,9 @@ def test_every_key_of_bot_toml_is_explained() -> None:
 
 def test_the_readme_has_the_settings_of_bot_toml() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    toml = (ROOT / "bot.toml").read_text(encoding="utf-8")
-    assert readme.filled(text, toml) == text, "run python -m scripts.readme"
-    for key, default in config.known_keys().items():
-        assert default is None or key == "shops" or f"| `{key}` |" in text, key
+    assert readme.filled(text, (ROOT / "bot.toml").read_text(encoding="utf-8")) == text, "run python -m scripts.readme"
+    for key in defaults():
+        assert f"| `{'.'.join(key)}` |" in text, key
 
 
 # ------------------------------------------------------------------------------------------------ the scripts
@@ -339,6 +347,33 @@ def test_a_folder_that_cannot_be_written_is_said(machine: Machine) -> None:
     assert said.stderr.startswith(f"Error: this folder cannot be written: {machine.clone}")
 
 
+def test_a_path_without_the_basic_commands_is_named_as_that(machine: Machine) -> None:
+    for script in ("./start.sh", "./test.sh"):
+        said = machine.bash(str(machine.path / "bash"), script, PATH="/nonexist")
+        assert (said.returncode, said.stdout) == (1, "")
+        assert said.stderr.startswith(
+            "Error: commands of the system are needed that PATH does not lead to: awk cat cmp "
+        )
+        assert "PATH is /nonexist\n" in said.stderr
+        assert f'PATH="/usr/bin:/bin:$PATH" {script}\n' in said.stderr
+    assert not (machine.clone / "build").exists()
+    machine.start()
+    (machine.path / "cmp").unlink()
+    said = machine.start()
+    assert said.stderr.splitlines()[0].endswith(" that PATH does not lead to: cmp")
+    assert said.stdout == ""
+
+
+def test_the_scripts_start_from_wherever_they_are_called(machine: Machine, tmp_path: Path) -> None:
+    machine.start()
+    for folder, script in (
+        (machine.clone, "start.sh"),
+        (tmp_path, "clone/start.sh"),
+        (tmp_path / "bin", str(machine.clone / "start.sh")),
+    ):
+        assert machine.bash("bash", "-c", f"cd '{folder}' && bash {script}").stdout == "bot: -m bot run\n"
+
+
 def test_two_set_ups_at_once_do_not_mix(machine: Machine) -> None:
     (machine.clone / "build/setup.lock").mkdir(parents=True)
     lock = machine.clone / "build/setup.lock/pid"
@@ -382,6 +417,9 @@ def test_the_first_look_knows_what_run_takes() -> None:
     [
         ("[web]\nport = 0\n[shop]\nname = 小满\n", 'bot.toml:4: text needs straight double quotes: name = "小满"'),
         ('[web]\nport = 0\nhost = "192.0.2.1"\n', "web.host: 192.0.2.1 is not an address of this machine"),
+        ("[web]\nport = 0\nprot = 27861\n", "bot.toml:3: web.prot: no such key; did you mean web.port?"),
+        ('[web]\nport = "0"\n', "bot.toml:2: web.port: a whole number is needed, without quotes: port = 0"),
+        ("storage = 1\n[web]\nport = 0\n", "bot.toml:1: storage: a section, not a value: write [storage]"),
     ],
 )
 def test_a_slip_in_the_settings_is_said_before_anything_is_installed(machine: Machine, text: str, said: str) -> None:
@@ -395,7 +433,7 @@ def test_a_slip_in_the_settings_is_said_before_anything_is_installed(machine: Ma
 
 
 def test_settings_that_only_the_bot_can_judge_do_not_stop_the_set_up(machine: Machine) -> None:
-    machine.settings("storage = 1\n[web]\nport = 78.5\n")
+    machine.settings('[shops.mine]\nname = "x"\nlanguage = "de"\n[storage]\nurl = "x"\n[web]\nport = 78000\n')
     assert machine.start().returncode == 0
 
 

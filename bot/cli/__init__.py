@@ -56,11 +56,13 @@ def _options(
 
 
 def fail(message: str, code: int) -> int:
-    """The error as a person reads it: red only in the first word, and only at a terminal."""
+    """The error as a person reads it, beginning as those of ./start.sh and of wrong usage do: red only in the first
+    word, and only at a terminal.
+    """
     from rich.console import Console
 
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print("error:", style="red", end=" ", markup=False)
+    console.print("Error:", style="red", end=" ", markup=False)
     console.print(message, markup=False)
     return code
 

@@ -12,12 +12,15 @@ from bot import config as configuration
 from bot.config import Config
 
 
-def load(context: typer.Context) -> tuple[Config, Path]:
-    """The configuration and the folder that its relative paths start at; logs are set up as it says."""
+def load(context: typer.Context, *, secrets: bool = False) -> tuple[Config, Path]:
+    """The configuration and the folder that its relative paths start at; logs are set up as it says.
+
+    ``secrets``: the command talks to platforms, and needs what they ask for.
+    """
     from bot import log
 
     path: Path = context.obj.config
-    config = configuration.load(path)
+    config = configuration.load(path, secrets=secrets)
     log.configure(config.log.level, config.log.format)
     return config, path.resolve().parent
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,8 +18,13 @@ from bot.config import Config, Shop
 from bot.errors import BotError, ConfigError
 from bot.ports import Finding
 
+if TYPE_CHECKING:
+    from bot.knowledge import LackingPicture
+
 #: Bytes of free disk under which the owner is told.
 _LITTLE_DISK = 1 << 30
+#: Pictures of one kind that are named; the rest is counted.
+_SHOWN = 3
 
 
 @app.command()
@@ -28,7 +33,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Checks configuration, storage, model, hardware and every enabled channel; each failure with its way out."""
-    config, root = load(context)
+    config, root = load(context, secrets=True)
     if config.log.level != "debug":
         # What a start would log stands among the findings.
         log.configure("error", config.log.format)
@@ -125,12 +130,23 @@ def _knowledge(shop: Shop, folder: Path, table: str) -> Iterator[Finding]:
     )
     for gap in knowledge.gaps(folder):
         yield Finding(ok=False, what=gap, fix="put the file there; demo/ is an example, the README shows what is in it")
-    if lacking := knowledge.lacking_pictures(folder, read):
-        yield Finding(
-            ok=False,
-            what=f"{len(lacking)} pictures are missing, {lacking[0]} first",
-            fix="put them into the knowledge folder, or empty the column",
-        )
+    yield from _pictures(knowledge.lacking_pictures(folder), f"{shop.knowledge}/")
+
+
+def _pictures(lacking: Sequence[LackingPicture], folder: str) -> Iterator[Finding]:
+    """A few of each kind, by name; the rest is counted."""
+    from bot.knowledge import NO_PICTURE, NOT_THERE
+
+    ways = {
+        NOT_THERE: f"put it into {folder} under this name, or empty its cell in the column picture",
+        NO_PICTURE: "save it anew as one of these: another ending alone does not change what is in a file",
+    }
+    for why in dict.fromkeys(each.why for each in lacking):
+        same = [f"{folder}{each}" for each in lacking if each.why == why]
+        if same[_SHOWN:]:
+            same[_SHOWN - 1] += f" (and {len(same) - _SHOWN} more)"
+        fix = ways.get(why, "put a picture there that the user of the bot may read")
+        yield from (Finding(ok=False, what=what, fix=fix) for what in same[:_SHOWN])
 
 
 def _texts(shop: Shop, root: Path, table: str) -> Iterator[Finding]:

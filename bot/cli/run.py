@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 import typer
 
@@ -19,12 +21,19 @@ from bot.ports import EngineInfo
 @app.command()
 def run(context: typer.Context) -> None:
     """Runs the bot: channels, answers and the web page. Ctrl-C (or SIGTERM) stops it; nothing is lost."""
-    config, root = load(context)
-    asyncio.run(_run(config, root))
+    config, root = load(context, secrets=True)
+    asyncio.run(_run(config, root, command(context.obj.config)))
     typer.echo("\n已停止 · stopped")
 
 
-async def _run(config: Config, root: Path) -> None:
+def command(settings: Path) -> str:
+    """How this bot's other commands begin in a terminal of their own, in this folder: nothing is activated there."""
+    here = Path.cwd() / ".venv"
+    python = ".venv/bin/python" if here.exists() and here.samefile(sys.prefix) else "python"
+    return f"{python} -m bot" if settings == Path("bot.toml") else f"{python} -m bot --config {quote(str(settings))}"
+
+
+async def _run(config: Config, root: Path, bot: str) -> None:
     from bot.app import running
     from bot.place import Place
 
@@ -41,7 +50,7 @@ async def _run(config: Config, root: Path) -> None:
         loading.enter_context(_loading())
         async with running(config, Place.of(config, root)) as (house, port):
             loading.close()
-            _hello(config, house.engine.info, port)
+            _hello(config, house.engine.info, port, bot)
             await stop.wait()
     except asyncio.CancelledError:
         if not stop.is_set():
@@ -77,8 +86,11 @@ async def _interrupt(stop: asyncio.Event, starting: asyncio.Task[None]) -> None:
         starting.cancel()
 
 
-def _hello(config: Config, model: EngineInfo, port: int) -> None:
-    """Six lines: where, what answers and what it is good for, how to stop, what to do next."""
+def _hello(config: Config, model: EngineInfo, port: int, bot: str) -> None:
+    """Six lines: where, what answers and what it is good for, how to stop, what to do next.
+
+    ``bot``: see :func:`command`.
+    """
     from rich.console import Console
 
     host = "127.0.0.1" if config.web.host in {"0.0.0.0", "::"} else config.web.host  # noqa: S104
@@ -88,4 +100,4 @@ def _hello(config: Config, model: EngineInfo, port: int) -> None:
     say(f"  {model.notes[config.shop.language]}", markup=False)
     say("停止 · stop: Ctrl-C")
     say("试一试 · try: 打开上面的网址，发一张照片 (open the page and send a photo)")
-    say("接下来 · next: python -m bot doctor · python -m bot model list · README.md")
+    say(f"接下来 · next: {bot} doctor · {bot} model list · README.md", markup=False)

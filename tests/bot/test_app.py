@@ -108,6 +108,26 @@ async def test_a_shop_that_has_nothing_to_tell_is_named_at_every_start(
         ]
 
 
+async def test_pictures_that_cannot_be_shown_are_one_line_at_every_start(
+    store: SqlStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop = tmp_path / "myshop"
+    shop.mkdir()
+    (shop / "policy.md").write_text("# 运费\n满99元包邮。\n", encoding="utf-8")
+    goods = "id,name,kind,price,stock,sku,picture\n"
+    for rows, more in (
+        ("a,杯,杯子,1,1,A,none.jpg\n", ""),
+        ("a,杯,杯子,1,1,A,none.jpg\nb,杯,杯子,1,1,B,b.jpg\n", "; so it is with 1 more, see `python -m bot doctor`"),
+    ):
+        (shop / "products.csv").write_text(goods + rows, encoding="utf-8")
+        for _ in range(2):
+            caplog.clear()
+            await learn(store, "default", shop)
+            assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == [
+                f"shop default: myshop/products.csv:2: none.jpg is not there{more}"
+            ]
+
+
 async def test_any_engine_can_live_in_the_house_and_the_page_shows_what_it_is_good_for(house: House) -> None:
     assert (await page_of(house))["note"] == house.engine.info.notes
 
@@ -190,7 +210,7 @@ async def test_a_prompt_that_could_not_be_read_in_advance_is_logged_and_the_star
 def test_the_first_lines_say_what_answers_in_the_shops_language(
     language: str, note: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _hello(Config.model_validate({"shop": {"language": language}}), ScriptedEngine().info, 7860)
+    _hello(Config.model_validate({"shop": {"language": language}}), ScriptedEngine().info, 7860, "python -m bot")
     said = capsys.readouterr().out
     assert "model: A script\n" in said
     assert f"  {note}\n" in said

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel, Field
 
-from bot import config
-from bot.config import Config, known_keys
+from bot import config, toml
+from bot.config import Config, ShopOverride
 from bot.errors import ConfigError
 from bot.prompt import PERSONA_VARIABLES
 
@@ -51,9 +54,36 @@ def test_the_file_that_ships_says_every_default(tmp_path: Path) -> None:
         ),
         ("xyzzy = 1\n", ":1: xyzzy: no such key"),
         ("shop.nane = 'x'\n", ":1: shop.nane: no such key; did you mean shop.name?"),
-        ("[web]\nport = '80'\n", ":2: web.port: input should be a valid integer (it is '80')"),
+        ("[shops.second]\nnane = 'x'\n", ":2: shops.second.nane: no such key; did you mean shops.second.name?"),
+        ("[web]\nport = '80'\n", ":2: web.port: a whole number is needed, without quotes: port = 80"),
+        ("[web]\nport = 'eighty'\n", ":2: web.port: a whole number is needed (it is 'eighty')"),
         ("[web]\nport = 70000\n", ":2: web.port: input should be less than or equal to 65535 (it is 70000)"),
-        ("[web]\nport = true\n", ":2: web.port: input should be a valid integer (it is True)"),
+        ("[web]\nport = true\n", ":2: web.port: a whole number is needed (it is true)"),
+        ("[web]\nport = 80.5\n", ":2: web.port: a whole number is needed (it is 80.5)"),
+        (
+            "[web]\ndemonstration = 'False'\n",
+            ":2: web.demonstration: true or false is needed, without quotes: demonstration = false",
+        ),
+        ("[web]\ndemonstration = 0\n", ":2: web.demonstration: true or false is needed (it is 0)"),
+        (
+            "[web]\norigins = 'https://a.example'\n",
+            ':2: web.origins: a list of texts is needed, in square brackets: origins = ["https://a.example"]',
+        ),
+        ("[web]\norigins = ['https://a.example', 1]\n", ":2: web.origins: a list of texts is needed"),
+        (
+            "[slow]\nnotice_after_seconds = ' 2.5'\n",
+            ":2: slow.notice_after_seconds: a number is needed, without quotes: notice_after_seconds = 2.5",
+        ),
+        (
+            "[shop]\ncontact = 13800138000\n",
+            ':2: shop.contact: a text is needed, in straight double quotes: contact = "13800138000"',
+        ),
+        ("[log]\nlevel = true\n", ':2: log.level: a text is needed, in straight double quotes: level = "true"'),
+        ("[shop]\nname = []\n", ":2: shop.name: a text is needed"),
+        (
+            "[inference]\nthreads = '4'\n",
+            ':2: inference.threads: "auto" or a whole number is needed, without quotes: threads = 4',
+        ),
         ("[inference]\nn_ctx = 10\n", ":2: inference.n_ctx: input should be greater than or equal to 1024 (it is 10)"),
         ("[shop]\nlanguage = 'de'\n", ":2: shop.language: input should be 'zh' or 'en' (it is 'de')"),
         (
@@ -61,16 +91,104 @@ def test_the_file_that_ships_says_every_default(tmp_path: Path) -> None:
             ":2: adapters.telegram.mode: input should be 'polling' (it is 'push')",
         ),
         ("[shops.second]\nlanguage = 'xx'\n", ":2: shops.second.language: input should be 'zh' or 'en' (it is 'xx')"),
-        ("shop = 1\n", ":1: shop: input should be a valid dictionary or instance of Shop (it is 1)"),
+        ("shop = 1\n", ":1: shop: a section, not a value: write [shop], and its keys below that (it is 1)"),
+        ("shops.b = 1\n", ":1: shops.b: a section, not a value: write [shops.b], and its keys below that (it is 1)"),
+        ("[[web]]\nport = 1\n", ":1: web: a section, not a value: write [web], and its keys below that"),
     ],
 )  # fmt: skip
 def test_an_error_names_key_line_and_nearest_key(tmp_path: Path, text: str, said: str) -> None:
     assert complaint(tmp_path, text) == f"bot.toml{said}"
 
 
-def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
-    lines = complaint(tmp_path, "[web]\nport = 'x'\n[shop]\nnane = 'y'\n").splitlines()
-    assert [line.split(": ")[1] for line in lines] == ["shop.nane", "web.port"]
+def test_everything_that_is_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = "[web]\nport = 'x'\nhost = 7\n[photos]\nshort_side = 1\n[shop]\nnane = 'y'\n"
+    lines = complaint(tmp_path, text).splitlines()
+    assert [line.split(": ")[1] for line in lines] == ["web.port", "web.host", "photos.short_side", "shop.nane"]
+
+
+def kinds(model: type[BaseModel]) -> dict[str, Any]:
+    """A section's keys as :data:`bot.toml.KEYS` should have them."""
+    out: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if kind == dict[str, ShopOverride]:
+            out[name] = {toml.ANY: kinds(ShopOverride)}
+        elif isinstance(kind, type) and issubclass(kind, BaseModel):
+            out[name] = kinds(kind)
+        else:
+            out[name] = _KINDS[_types(kind)]
+    return out
+
+
+def _types(kind: Any) -> frozenset[Any]:
+    """The types of the values that an annotation takes, ``None`` left out."""
+    if kind in {str, bool, int, float, list[str], type(None)}:
+        return frozenset({kind}) - {type(None)}
+    if isinstance(kind, str):
+        return frozenset({"auto" if kind == "auto" else str})
+    return frozenset().union(*map(_types, get_args(kind)[:1] if hasattr(kind, "__metadata__") else get_args(kind)))
+
+
+_KINDS: dict[frozenset[Any], toml.Kind] = {
+    frozenset({str}): "text",
+    frozenset({bool}): "switch",
+    frozenset({int}): "whole",
+    frozenset({float}): "number",
+    frozenset({list[str]}): "texts",
+    frozenset({int, "auto"}): "auto",
+}
+
+
+def test_what_the_set_up_knows_of_the_keys_is_what_the_bot_reads() -> None:
+    assert kinds(Config) == toml.KEYS
+    # In the same order, by which the nearest key is chosen.
+    assert str(toml.KEYS) == str(kinds(Config))
+
+
+#: A value of each kind of TOML, and slips with quotes.
+PROBES = (
+    "'x'",
+    "'auto'",
+    "'7'",
+    "'1.5'",
+    "'true'",
+    "true",
+    "7",
+    "1.5",
+    "inf",
+    "2026-01-01",
+    "[]",
+    "['x']",
+    "[7]",
+    "{x = 1}",
+)
+
+
+def keys(section: Any, at: str = "") -> list[str]:
+    """Every key and section, a shop of its own name among them."""
+    out = []
+    for name, kind in section.items():
+        key = f"{at}{'second' if name == toml.ANY else name}"
+        out += [key, *(() if isinstance(kind, str) else keys(kind, f"{key}."))]
+    return out
+
+
+@pytest.mark.parametrize("key", [*keys(toml.KEYS), "shopp", "web.prot", "shops.second.nane"])
+def test_what_the_set_up_finds_is_what_the_bot_would_say_and_nothing_that_it_would_take(
+    tmp_path: Path, key: str
+) -> None:
+    for probe in PROBES:
+        text = f"{key} = {probe}\n"
+        found = toml.told(tmp_path / "bot.toml", text, toml.faults(tomllib.loads(text)))
+        try:
+            loaded(tmp_path, text)
+        except ConfigError as exc:
+            said = str(exc)
+            # What is of the right kind and still wrong is left to the bot.
+            assert found in {said, ""}
+            assert not re.search("valid (string|integer|boolean|number|list|dictionary)|Extra inputs", said)
+        else:
+            assert found == ""
 
 
 @pytest.mark.parametrize(
@@ -83,10 +201,11 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     ],
 )
 def test_a_value_of_two_kinds_is_explained_in_one_line(tmp_path: Path, section: str, key: str, least: int) -> None:
-    wrong = [("'autp'", "'autp'"), ("true", "True"), ("1.5", "1.5"), (str(least - 1), str(least - 1))]
-    for value, shown in wrong:
+    number, kind = f'"auto" or a number, {least} or above', '"auto" or a whole number is needed'
+    wrong = [("'autp'", "'autp'", number), (str(least - 1), str(least - 1), number)]
+    for value, shown, needed in [*wrong, ("true", "true", kind), ("1.5", "1.5", kind)]:
         said = complaint(tmp_path, f"[{section}]\n{key} = {value}\n")
-        assert said == f'bot.toml:2: {section}.{key}: "auto" or a number, {least} or above (it is {shown})'
+        assert said == f"bot.toml:2: {section}.{key}: {needed} (it is {shown})"
     for value in ("'auto'", str(least)):
         made = getattr(loaded(tmp_path, f"[{section}]\n{key} = {value}\n"), section)
         assert str(getattr(made, key)) == value.strip("'")
@@ -118,6 +237,8 @@ def test_a_channel_that_is_switched_on_needs_its_secret(tmp_path: Path) -> None:
     )
     assert complaint(tmp_path, text, {"TELEGRAM_TOKEN": ""})
     assert loaded(tmp_path, text, {"TELEGRAM_TOKEN": "t"}).adapters.telegram.enabled
+    # Who talks to nobody needs no token.
+    assert config.load(tmp_path / "bot.toml", {}, secrets=False).adapters.telegram.enabled
 
 
 class _Door(BaseModel):
@@ -173,15 +294,6 @@ def test_a_label_with_another_variable_is_refused(tmp_path: Path, label: str) ->
         assert said.startswith(f"bot.toml:2: {table}.ai_label: only {{shop}} is filled in here")
 
 
-def test_known_keys_are_dotted_and_carry_their_defaults() -> None:
-    keys = known_keys()
-    assert keys["web.port"] == 7860
-    assert keys["adapters.telegram.enabled"] is False
-    assert keys["adapters"] is None
-    assert keys["shops"] == {}
-    assert "adapters.web" in keys
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -227,4 +339,4 @@ def test_a_notice_that_cannot_be_filled_in_is_refused(tmp_path: Path, text: str)
 
 def test_no_named_shop_takes_the_main_ones_place(tmp_path: Path) -> None:
     said = complaint(tmp_path, "[shops.default]\nname = 'B'\n")
-    assert said.startswith("bot.toml:1: shops: [shops.default] is the name of [shop] itself")
+    assert said == "bot.toml:1: shops: [shops.default] is the name of [shop] itself; give this shop another"

@@ -291,7 +291,12 @@ def test_pictures_that_are_not_there_or_are_none_are_told(tmp_path: Path) -> Non
     }
     for name, data in names.items():
         (tmp_path / name).write_bytes(data)
-    rows = [f"p,杯,杯子,1,1,{name},{name}" for name in (*names, "gone.jpg")]
+    rows = [f"p,杯,杯子,1,1,{name},{name}" for name in (*names, "gone.jpg", "e.jpg")]
     rows += ["p,杯,杯子,1,1,none,", "p,杯,杯子,1,1,again,d.jpg"]
     path = folder(tmp_path, products="id,name,kind,price,stock,sku,picture\n" + "\n".join(rows))
-    assert knowledge.lacking_pictures(path, knowledge.read(path)) == ["d.jpg", "gone.jpg"]
+    (tmp_path / "e.jpg").mkdir()
+    assert [str(each) for each in knowledge.lacking_pictures(path)] == [
+        "products.csv:5: d.jpg is no JPEG, PNG or WebP",
+        "products.csv:6: gone.jpg is not there",
+        "products.csv:7: e.jpg cannot be read (Is a directory)",
+    ]

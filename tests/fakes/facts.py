@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import cast
 
-from bot.model import Customer, Fact, Facts, Faq, Knowledge, Order, PolicySection, Product, Seen
-from bot.orders import joined
+from bot.model import Customer, Fact, Facts, Faq, Knowledge, Order, PolicySection, Product, Seen, joined
 from bot.ports import Store
 
 

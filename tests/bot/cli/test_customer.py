@@ -15,8 +15,8 @@ import pytest
 
 from bot import config
 from bot.app import kept
-from bot.cli import app, customer
-from bot.errors import BotError, StorageError
+from bot.cli import app, customer, doctor, run  # noqa: F401 - each adds its commands
+from bot.errors import BotError, ConfigError, StorageError
 from bot.model import Customer, Event
 from bot.place import Place
 
@@ -75,6 +75,22 @@ def test_the_list_shows_who_there_is_and_nothing_that_was_said(
         "ask:local:u1": ("2026-01-02", 2),
         "telegram:7:u2": ("2026-01-03", 1),
     }
+
+
+def test_who_looks_after_customers_needs_no_token_of_a_platform(
+    settings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("TELEGRAM_TOKEN", raising=False)
+    asyncio.run(write(settings))
+    Path(settings).write_text("[adapters.telegram]\nenabled = true\n", encoding="utf-8")
+    out = str(tmp_path / "u2.zip")
+    for words in (["list"], ["export", "telegram:7:u2", "--out", out], ["erase", "telegram:7:u2", "--yes"]):
+        app(["--config", settings, "customer", *words], standalone_mode=False)
+    assert "erased; 0 photos removed" in capsys.readouterr().out
+    # Who talks to a platform does.
+    for command in ("run", "doctor"):
+        with pytest.raises(ConfigError, match="the environment variable TELEGRAM_TOKEN is not set"):
+            app(["--config", settings, command], standalone_mode=False)
 
 
 def test_a_list_of_nobody_makes_no_database(settings: str, capsys: pytest.CaptureFixture[str]) -> None:

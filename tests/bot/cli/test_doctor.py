@@ -87,6 +87,28 @@ async def test_missing_goods_and_policy_are_found(root: Path) -> None:
     assert said == ["myshop/products.csv: there is no such file", "myshop/policy.md: there is no such file"]
 
 
+async def test_pictures_that_cannot_be_shown_are_named_with_reason_line_and_way_out(root: Path) -> None:
+    rows = [f"p{n},杯子,杯子,35,7,MG-{n},{name}\n" for n, name in enumerate(("a", "b", "none", "c", "d", "e/f"), 2)]
+    goods = "id,name,kind,price,stock,sku,picture\n" + "".join(rows)
+    (root / "myshop" / "products.csv").write_text(goods, encoding="utf-8")
+    for name in "abcde":
+        (root / "myshop" / name).write_text("no picture", encoding="utf-8")
+    none = "save it anew as one of these: another ending alone does not change what is in a file"
+    assert [(what, fix) for _, what, fix in wrong(await found(written(root)))] == [
+        ("myshop/products.csv:2: a is no JPEG, PNG or WebP", none),
+        ("myshop/products.csv:3: b is no JPEG, PNG or WebP", none),
+        ("myshop/products.csv:5: c is no JPEG, PNG or WebP (and 1 more)", none),
+        (
+            "myshop/products.csv:4: none is not there",
+            "put it into myshop/ under this name, or empty its cell in the column picture",
+        ),
+        (
+            "myshop/products.csv:7: e/f cannot be read (Not a directory)",
+            "put a picture there that the user of the bot may read",
+        ),
+    ]
+
+
 @pytest.mark.parametrize(
     ("file", "text", "says", "fix"),
     [

@@ -10,6 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from bot.cli import run
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -40,6 +44,21 @@ def test_a_start_moves_and_a_stop_is_said(tmp_path: Path) -> None:
     assert re.search(r"\r\x1b\[K\d\d:\d\d:\d\d bot\.house \[-\] shop default", before)
     assert "loading" not in after
     assert "stopped" in after
+    # What it shows to type next runs as it stands there, with the settings of this bot.
+    assert f"python -m bot --config {tmp_path}/bot.toml doctor" in after
+
+
+@pytest.mark.parametrize("settings", ["bot.toml", "my shop.toml"])
+def test_the_next_command_runs_in_a_terminal_where_nothing_is_activated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = "" if settings == "bot.toml" else " --config 'my shop.toml'"
+    assert run.command(Path(settings)) == f"python -m bot{options}"
+    (tmp_path / ".venv").mkdir()
+    assert run.command(Path(settings)) == f"python -m bot{options}"
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+    assert run.command(Path(settings)) == f".venv/bin/python -m bot{options}"
 
 
 def _until(leader: int, word: str | None) -> str:

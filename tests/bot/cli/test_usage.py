@@ -62,6 +62,20 @@ def test_a_start_in_a_folder_that_cannot_be_written_says_what_the_set_up_says(tm
     assert "copy it to a place of your own and start it there" in done.stderr
 
 
+@pytest.mark.parametrize("words", [["run"], ["--config", "none.toml", "run"], ["ask"], ["nothing"]])
+def test_every_error_begins_as_those_of_the_set_up_do(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "bot.toml").write_text("[web]\nprot = 0\n", encoding="utf-8")
+    done = bot(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert [line[:7] for line in done.stderr.splitlines() if "rror:" in line] == ["Error: "]
+
+
+def test_without_its_packages_the_bot_says_so_in_the_same_way() -> None:
+    done = subprocess.run([sys.executable, "-S", "-m", "bot"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: the package ")
+
+
 def test_a_line_in_another_encoding_is_named_in_a_sentence() -> None:
     line = '{"text": "有破损吗？"}'
     assert question(7, line.encode(), "utf-8") == ("me", "有破损吗？", [])
