@@ -52,7 +52,6 @@ class ModelRow:
     """What is known of a model before it is there. ``models.toml`` says what each field means."""
 
     name: str
-    family: str
     title: str
     licence: str
     repo: str
@@ -67,7 +66,6 @@ class ModelRow:
     square: bool
     visual_tokens: int | None = None
     greedy: bool
-    languages: tuple[str, ...]
     note_zh: str
     note_en: str
 
@@ -150,16 +148,27 @@ class ModelFiles:
 @cache
 def rows() -> tuple[ModelRow, ...]:
     """The known models, the shipped one first."""
-    with (Path(__file__).parent / "models.toml").open("rb") as file:
-        return tuple(_row(name, raw) for name, raw in tomllib.load(file).items())
+    return table((Path(__file__).parent / "models.toml").read_text(encoding="utf-8"))
+
+
+def table(text: str) -> tuple[ModelRow, ...]:
+    """The rows of a table of models. Raises :class:`ModelError` when a row has no files to it."""
+    return tuple(_row(name, raw) for name, raw in tomllib.loads(text).items())
 
 
 def _row(name: str, raw: dict[str, Any]) -> ModelRow:
+    if "quants" not in raw:
+        # TOML reads a dot in a bare name as a table within a table.
+        inner = next((f"{name}.{key}" for key, value in raw.items() if isinstance(value, dict)), "NAME")
+        raise ModelError(
+            f"models.toml: [{name}] has no quants; a name with a dot stands in quotes, "
+            f'["{inner}"] and ["{inner}".quants.QUANT]'
+        )
     quants = tuple(
         Quant(name=quant, text=HubFile(**files["text"]), projector=HubFile(**files["projector"]))
         for quant, files in raw.pop("quants").items()
     )
-    return ModelRow(name=name, quants=quants, languages=tuple(raw.pop("languages")), **raw)
+    return ModelRow(name=name, quants=quants, **raw)
 
 
 def find(name: str) -> tuple[ModelRow, Quant | None]:
@@ -250,7 +259,6 @@ def _row_of(header: gguf.Header) -> ModelRow:
     model = HubFile(name=header.path.name, bytes=header.size)
     return ModelRow(
         name=header.path.stem,
-        family=header.architecture,
         title=header.name,
         licence="",
         repo="",
@@ -263,7 +271,6 @@ def _row_of(header: gguf.Header) -> ModelRow:
         fact_lines=8,
         square=False,
         greedy=False,
-        languages=("zh", "en"),
         note_zh="店主自己指定的模型，能力未知。",
         note_en="A model of the owner's choice; nothing is known of what it is good for.",
     )

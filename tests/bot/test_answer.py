@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from bot.answer import QUALITIES, SCHEMA, Reader, dump, load
 from bot.errors import EngineError
 from bot.model import Action, Answer, Defect, Seen
 
+SCHEMA_FILE = Path(__file__).parent / "golden" / "schema.json"
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=24)
 DEFECTS = st.builds(Defect, what=WORDS, where=WORDS)
 SEEN = st.builds(
@@ -41,6 +44,17 @@ def read(text: str, sizes: list[int]) -> tuple[str, Reader]:
     return out + reader.feed(text[at:]), reader
 
 
+def test_the_schema_is_the_golden_one() -> None:
+    """Its order and lengths are what the shipped model was trained to write: a change here costs a training.
+
+    After an intended one: ``UPDATE_GOLDEN=1 python -m pytest tests/bot/test_answer.py``.
+    """
+    text = json.dumps(SCHEMA, ensure_ascii=False, indent=2) + "\n"
+    if os.environ.get("UPDATE_GOLDEN"):
+        SCHEMA_FILE.write_text(text, encoding="utf-8")
+    assert text == SCHEMA_FILE.read_text(encoding="utf-8")
+
+
 @given(ANSWERS)
 def test_an_answer_survives_being_written_and_read(answer: Answer) -> None:
     assert load(dump(answer)) == answer
@@ -65,7 +79,7 @@ def test_the_reader_gives_the_reply_however_the_text_is_cut(answer: Answer, size
     out, reader = read(text, sizes)
     assert out == json.loads(text)["reply"]
     assert reader.closed
-    assert reader.text == text
+    assert (reader.reply, reader.text) == (out, text)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
@@ -87,9 +101,14 @@ def test_an_escape_is_given_as_soon_as_it_is_whole() -> None:
     assert read('{"reply":"好\\u4f60', [])[0] == "好你"
 
 
+def test_a_servers_own_blanks_are_no_part_of_the_reply() -> None:
+    assert read('{\n  "reply" : "好"\n}', [])[0] == "好"
+
+
 def test_what_an_escape_cannot_mean_is_left_out() -> None:
     """Half a surrogate pair, four characters that are no number, an unknown letter: none of them can be shown."""
     assert read('{"action":"none","seen":null,"reply":"a\\ud83db\\uzzzzc\\xd"}', [])[0] == "abcd"
+    assert read('{"reply":"\\ud7ff\\ud800\\udfff\\ue000"}', [])[0] == "\ud7ff\ue000", "and their neighbours can"
 
 
 def test_the_key_inside_an_earlier_string_is_not_the_reply() -> None:

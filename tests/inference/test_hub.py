@@ -473,6 +473,34 @@ async def test_a_disk_that_fills_up_is_a_sentence_and_the_part_stays(
     whole(hub, tmp_path)
 
 
+HALF = """
+import resource, sys
+from pathlib import Path
+from inference.download import Download, Part, Remote
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+remote = Remote(name="a", size=1500, sha256="0" * 64, revision="", url="")
+with Part(Download(remote=remote, path=Path(sys.argv[1]) / "a")) as part:
+    try:
+        part.append(bytes(1500))
+    except OSError as exc:
+        print(exc.strerror, part.bytes)
+"""
+
+
+def test_a_piece_of_which_only_the_beginning_was_written_is_no_piece(tmp_path: Path) -> None:
+    """The system writes what fits and says no to the rest only when it is asked again."""
+    done = subprocess.run(
+        [sys.executable, "-c", HALF, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=Path(__file__).parents[2],
+        check=True,
+    )
+    assert done.stdout.split() == ["File", "too", "large", "1000"]
+
+
 async def test_a_folder_that_cannot_be_made_is_a_sentence(hub: FakeHub, row: ModelRow, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     assert "cannot be written" in await refused(hub, row, tmp_path / "file" / "models")

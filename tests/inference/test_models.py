@@ -56,8 +56,11 @@ def refused(model: str, folder: Path, mmproj: str = "") -> str:
 
 def test_the_table_holds_what_the_program_relies_on() -> None:
     names = [known.name for known in models.rows()]
-    assert names == ["demo", "qwen3-vl-8b", "qwen3-vl-4b", "qwen3-vl-2b"]
+    assert len(set(names)) == len(names)
+    assert [known.name for known in models.rows() if not known.repo] == names[:1], "one comes along, and stands first"
     for known in models.rows():
+        assert models.find(known.name) == (known, None), "a name is found as it stands in the table"
+        assert not known.name.endswith(".gguf"), "that would be a path"
         assert known.chat in models.CHATS
         assert known.prompt in ("brief", "full")
         assert known.note("zh") != known.note("en")
@@ -65,6 +68,18 @@ def test_the_table_holds_what_the_program_relies_on() -> None:
         assert not set(",:;?!()") & set(known.note("zh"))
         assert known.fact_lines > 0
         assert len({quant.name for quant in known.quants}) == len(known.quants)
+
+
+def test_a_row_whose_name_has_a_dot_and_no_quotes_is_a_sentence() -> None:
+    shipped, *_ = models.rows()
+    text = (Path(models.__file__).parent / "models.toml").read_text(encoding="utf-8")
+    quoted = text.replace(f"[{shipped.name}", '["qwen3.5-4b"')
+    assert models.table(quoted)[0] == replace(shipped, name="qwen3.5-4b")
+    with pytest.raises(ModelError) as caught:
+        models.table(quoted.replace('"qwen3.5-4b"', "qwen3.5-4b"))
+    assert '[qwen3] has no quants; a name with a dot stands in quotes, ["qwen3.5-4b"]' in str(caught.value)
+    with pytest.raises(ModelError, match=r"\[mine\] has no quants"):
+        models.table("[mine]\ntitle = 'Mine'\n")
 
 
 def test_the_default_is_the_small_quantisation() -> None:
@@ -247,6 +262,25 @@ def test_a_known_file_keeps_its_row_wherever_it_lies(tmp_path: Path) -> None:
     assert files.own
 
 
+def test_the_shipped_models_file_keeps_its_row_in_another_folder(tmp_path: Path) -> None:
+    text = write_text(tmp_path / Path(row("demo").quants[0].text.name).name)
+    write_projector(tmp_path / "mmproj.gguf")
+    assert resolve(str(text), "", tmp_path).row.name == "demo"
+
+
+def test_a_file_that_does_not_tell_its_shape_is_taken_to_have_that_of_its_row(tmp_path: Path) -> None:
+    text = write_text(tmp_path / "Qwen3VL-4B-Instruct-Q8_0.gguf")
+    text.write_bytes(text.read_bytes().replace(b"attention.head_count", b"attention.bread_size"))
+    write_projector(tmp_path / "mmproj.gguf")
+    assert resolve(str(text), "", tmp_path).row.kv_bytes_per_cell == row("qwen3-vl-4b").kv_bytes_per_cell
+
+
+def test_a_path_is_known_by_its_ending_however_it_is_written(tmp_path: Path) -> None:
+    text = write_text(tmp_path / "mine.GGUF")
+    projector = write_projector(tmp_path / "eyes.gguf")
+    assert resolve(str(text), str(projector), tmp_path).text == text
+
+
 def test_a_model_that_was_trained_on_the_shops_prompt_keeps_the_shipped_models_row(tmp_path: Path) -> None:
     text = write_text(tmp_path / "retrained.gguf", prompt_sha256="ab" * 32)
     write_projector(tmp_path / "mmproj.gguf")
@@ -301,6 +335,17 @@ def test_what_fits_is_said_in_plain_words(memory: Memory, ok: bool, says: str) -
     assert says in fit.says
 
 
+def test_what_takes_all_that_there_is_fits() -> None:
+    need = row().memory(row().quants[0], 8192)
+    assert fits(row(), row().quants[0], Memory(main=need), 8192).ok
+    assert not fits(row(), row().quants[0], Memory(main=need - 1), 8192).ok
+    says = [fits(row(), row().quants[0], Memory(main=need, graphics=need - less), 8192).says for less in (0, 1)]
+    assert says[0] != says[1]
+    assert "whole on the graphics card" in says[0]
+    says = [fits(row(), row().quants[0], Memory(main=need, graphics=need // 4 - less), 8192).says for less in (0, 1)]
+    assert ["partly" in each for each in says] == [True, False], "a quarter of it is worth the way to the card"
+
+
 def test_a_small_model_is_not_called_slow() -> None:
     fit = fits(row("qwen3-vl-2b"), row("qwen3-vl-2b").quants[0], Memory(main=8 * GB), 8192)
     assert fit.says == "yes, on the processor"
@@ -342,6 +387,8 @@ def test_the_shipped_model_is_found_in_the_repository(tmp_path: Path, monkeypatc
     assert (files.row.name, files.lock, files.own) == ("demo", None, False)
     assert "came with the program" in verify(files)[1].what
     assert catalogue(tmp_path, Memory(main=GB), 4096)[0].installed
+    (tmp_path / quant.projector.name).unlink()
+    assert not catalogue(tmp_path, Memory(main=GB), 4096)[0].installed, "half a model is none"
 
 
 def test_a_repository_without_the_shipped_model_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

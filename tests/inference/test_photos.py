@@ -430,6 +430,13 @@ def test_a_jpeg_that_walks_over_itself_a_thousand_times_is_broken() -> None:
     assert fault(data[:last] + data[last:-2] * 1000 + data[-2:]) == "broken"
 
 
+def test_a_progressive_jpeg_may_have_fewer_pixels_than_another() -> None:
+    """It holds its whole spectrum in memory, where a baseline one is shrunk while it is decoded."""
+    data = saved(red_blue(), "JPEG", progressive=True)
+    size = data.index(b"\xff\xc2") + 5
+    assert fault(data[:size] + struct.pack(">HH", 8_000, 8_000) + data[size + 4 :]) == "too_many_pixels"
+
+
 def test_a_heavy_heic_is_too_big() -> None:
     data = (PICTURES / "red-blue.heic").read_bytes()
     assert fault(data + b"\x00" * 8_000_000) == "too_big"

@@ -94,6 +94,17 @@ async def test_erase_touches_nobody_else(store: SqlStore) -> None:
     assert (await store.erase(BORIS)).photos == ("a" * 64,)
 
 
+async def test_a_photo_that_somebody_sent_again_is_no_engines_to_drop(store: SqlStore) -> None:
+    await sent(store, ANNA, photo("a"), photo("b"))
+    talk = await store.conversation(ANNA, language="zh")
+    await store.erase(ANNA)
+    await sent(store, BORIS, photo("a"))
+    erased = await store.tombstones()
+    assert (erased.conversations, erased.photos) == ((str(talk.id),), ("b" * 64,))
+    await store.erase(BORIS)
+    assert set((await store.tombstones()).photos) == {"a" * 64, "b" * 64}, "and it is again when he is gone too"
+
+
 async def test_erasing_a_stranger_leaves_no_trace(store: SqlStore) -> None:
     erased = await store.erase(ANNA)
     assert (erased.conversations, erased.photos) == ((), ())

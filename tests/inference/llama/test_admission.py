@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from bot.ports import Chunk, Request
+from bot.errors import TooLong
+from bot.ports import Chunk, Message, Request
+from inference import gguf
 from inference.llama.admission import Start
 from inference.llama.job import Event, Job, Leg, Prompt
 from inference.llama.runner import Runner
 from inference.llama.settings import Settings
-from tests.inference.llama.conftest import Pictures, assistant, photo, request, user
+from tests.inference.llama.conftest import SYSTEM, Pictures, assistant, photo, request, user
 
 
 @contextmanager
@@ -41,6 +43,11 @@ def answered(runner: Runner, wanted: Request) -> str:
     assert len(chunks) == len(events), events
     assert chunks[-1].done
     return "".join(chunk.text for chunk in chunks)
+
+
+def taken(runner: Runner) -> list[str]:
+    """Places that a request works in: nobody else may have them make room."""
+    return [place.key for place in runner.memory._places.values() if place.busy]
 
 
 def question(number: int) -> Request:
@@ -77,6 +84,7 @@ def test_a_job_whose_ground_was_taken_to_make_room_is_started_again_and_begins(
         assert runner.admission.start(job, ()) is Start.AGAIN
         assert job.seat is None
         assert not job.legs
+        assert not taken(runner)
         assert runner.admission.start(job, ()) is Start.BEGUN
 
 
@@ -90,6 +98,39 @@ def test_such_a_job_is_answered_as_if_nothing_had_been_held(settings: Settings, 
     assert json.loads(text)
 
 
+def test_who_was_parked_needs_room_for_what_is_brought_back_too(settings: Settings, pictures: Pictures) -> None:
+    size = state_bytes(settings, pictures)
+    with loaded(settings, pictures, 20 * size) as runner:
+        job, _ = job_of(returning(runner))
+        assert runner.admission.start(job, ()) is Start.BEGUN
+        fresh = job.promised
+    with loaded(settings, pictures, 20 * size) as runner:
+        job, _ = job_of(returning(runner))
+        held = runner.memory.best("c0", job.prompt.trunk)
+        assert held is not None
+        running, _ = job_of(question(9))
+        running.promised = runner.memory.cells - fresh - held.cells + 1
+        assert runner.admission.start(job, [running]) is Start.NO_ROOM
+        running.promised -= 1
+        assert runner.admission.start(job, [running]) is Start.BEGUN
+
+
+def test_a_conversation_that_has_grown_beyond_its_share_is_refused(settings: Settings, pictures: Pictures) -> None:
+    with loaded(settings, pictures, 0) as runner:
+        messages: list[Message] = []
+        ends: list[Event] = []
+        while not ends or isinstance(ends[-1], Chunk):
+            messages.append(user("多少钱？" * 10))
+            job, events = job_of(request("c", *messages))
+            runner.add(job)
+            while runner.step():
+                pass
+            ends.append(events[-1])
+            messages.append(assistant("".join(event.text for event in events if isinstance(event, Chunk))))
+    assert isinstance(ends[-1], TooLong)
+    assert len(ends) > 2, "each question alone is short enough"
+
+
 def test_who_finds_all_in_use_waits(settings: Settings, pictures: Pictures) -> None:
     with loaded(settings, pictures, 0) as runner:
         job, _ = job_of(question(0))
@@ -97,6 +138,43 @@ def test_who_finds_all_in_use_waits(settings: Settings, pictures: Pictures) -> N
         running.promised = 1024
         assert runner.admission.start(job, [running]) is Start.NO_ROOM
         assert job.seat is None
+        assert not taken(runner)
+
+
+def test_while_the_shops_prompt_is_computed_others_wait_for_it(settings: Settings, pictures: Pictures) -> None:
+    with loaded(settings, pictures, 0, n_ctx=2048, parallel=2) as runner:
+        first, events = job_of(request("first", user("在吗")))
+        second, _ = job_of(request("other", user("在吗")))
+        look = Job(post=lambda event: None, prompt=Prompt.of((SYSTEM,)))
+        runner.add(first)
+        runner.scheduler.admit(runner._start)
+        promised = first.promised
+        assert first.sequence.owing > 0
+        assert runner.admission.start(second, [first]) is Start.NO_ROOM
+        assert runner.admission.start(look, [first]) is Start.NO_ROOM
+        while runner.step():
+            pass
+        assert isinstance(events[-1], Chunk)
+        assert runner.admission.start(look, ()) is Start.BEGUN
+        assert runner.admission.start(second, ()) is Start.BEGUN
+        assert promised == second.promised + second.reused > second.promised, "the first was promised its cells too"
+
+
+def test_the_shops_prompt_needs_a_sequence_of_its_own(settings: Settings, pictures: Pictures) -> None:
+    with loaded(settings, pictures, 0, n_ctx=2048) as runner:
+        job, _ = job_of(request("c", user("在吗")))
+        running, _ = job_of(question(1))
+        place = runner.memory.place("elsewhere")
+        running.legs.extend(Leg(place, ()) for _ in range(runner.memory.free - 2))
+        assert runner.admission.start(job, [running]) is Start.NO_ROOM
+        running.legs.popleft()
+        assert runner.admission.start(job, [running]) is Start.BEGUN
+
+
+def test_a_conversation_gets_no_more_than_the_model_was_trained_for(settings: Settings, pictures: Pictures) -> None:
+    trained = gguf.read(settings.model).context
+    with loaded(settings, pictures, 0, n_ctx=2 * trained) as runner:
+        assert runner.admission.share == trained
 
 
 def test_sequences_that_others_were_promised_are_not_given_away(settings: Settings, pictures: Pictures) -> None:

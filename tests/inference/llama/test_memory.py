@@ -129,6 +129,19 @@ def test_room_is_made_when_sequences_run_out() -> None:
     assert len(context.held) == 1
 
 
+def test_what_was_parked_and_leads_elsewhere_is_not_resumed() -> None:
+    """A conversation that was folded meanwhile begins with other words: the old ones must not come back."""
+    held, context = memory()
+    fill(held, context, "c", Words("long ago"))
+    assert held.room(cells=100, slots=1)
+    place = held.place("c")
+    assert held.resume(place, (Words("folded"), Words("next"))) is None
+    assert place.sequences == []
+    assert held.free == 8
+    assert context.held == set()
+    assert held.best("c", (Words("long ago"),)) is None, "and nobody asks for it again"
+
+
 def test_parked_conversations_beyond_the_limit_are_given_up() -> None:
     held, context = memory(cells=100, parked=200)
     for key in "abc":

@@ -20,6 +20,7 @@ def test_between_two_sizes_it_is_a_line() -> None:
     assert curve.at(1) == pytest.approx(0.1)
     assert curve.at(51) == pytest.approx(0.6)
     assert curve.at(101) == pytest.approx(1.1)
+    assert Curve([(101, 1.1), (1, 0.1)]).at(51) == pytest.approx(0.6), "whatever was measured first"
 
 
 def test_beyond_the_largest_and_below_the_smallest_it_is_in_proportion() -> None:
@@ -36,6 +37,12 @@ def test_one_hiccup_does_not_show_and_a_lasting_change_does() -> None:
     for _ in range(5):
         curve.add(100, 2.0)
     assert curve.at(100) == 2.0
+
+
+def test_sizes_that_are_near_each_other_are_measured_together() -> None:
+    curve = Curve([(100, 1.0), (98, 1.0), (102, 1.0)])
+    curve.add(101, 30.0)
+    assert curve.at(101) == pytest.approx(1.0, abs=0.02)
 
 
 def test_the_usual_length_is_the_median_of_the_last() -> None:
@@ -82,6 +89,8 @@ def test_tokens_of_a_text_are_learned() -> None:
     assert rates.tokens(100) == pytest.approx(40)
     rates.text(250, 1000)
     assert rates.tokens(100) == pytest.approx(25)
+    rates.text(500, 1000)
+    assert rates.tokens(100) == pytest.approx(37.5), "the first few texts count alike"
     for _ in range(200):
         rates.text(500, 1000)
     for _ in range(20):
@@ -110,7 +119,16 @@ def test_rates_are_kept_per_model(tmp_path: Path) -> None:
     assert json.dumps(second.load().raw()) == json.dumps(Rates().raw())
 
 
-_DAMAGED = ("", "{", "[]", '{"a": 1}', '{"a": {"step": [["x"]]}}', '{"a": {"lengths": {"photo": [[1, 2]]}}}', "\xff")
+_DAMAGED = (
+    "",
+    "{",
+    "[]",
+    '{"a": 1}',
+    '{"a": {"step": [["x"]]}}',
+    '{"a": {"lengths": {"photo": [[1, 2]]}}}',
+    '{"a": {"lengths": []}}',
+    "\xff",
+)
 
 
 @pytest.mark.parametrize("text", _DAMAGED)

@@ -13,7 +13,7 @@ from bot.errors import EngineBusy, EngineError, ModelError, TooLong
 from bot.ports import Message
 from inference.llama.engine import LlamaEngine
 from inference.llama.settings import Settings
-from tests.inference.llama.conftest import SYSTEM, Pictures, ask, photo, request, talk, until, user
+from tests.inference.llama.conftest import SYSTEM, Pictures, ask, assistant, photo, request, talk, until, user
 
 Make = Callable[..., LlamaEngine]
 
@@ -40,6 +40,24 @@ async def test_a_command_that_fails_costs_the_one_who_asked(
         assert running.ready() is None
         text, _ = await ask(running, request("a", user("你好")))
     assert json.loads(text)
+
+
+async def test_a_step_that_failed_takes_all_of_its_conversation_along(
+    engine: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a failed step left in the context is not known: also what it went on from is computed anew."""
+    async with engine() as running:
+        ((text, _),) = await talk(running, "a", user("你好"))
+        later = (user("你好"), assistant(text), user("在吗"))
+        _, stranger = await ask(running, request("b", *later))
+        monkeypatch.setattr(running._runner.context, "decode", broken)
+        with pytest.raises(EngineError, match="the log has more"):
+            await ask(running, request("a", *later))
+        monkeypatch.undo()
+        _, again = await ask(running, request("a", *later))
+    assert again.tokens is not None
+    assert stranger.tokens is not None
+    assert again.tokens.reused == stranger.tokens.reused > 0, "the shop's prompt, and no more"
 
 
 async def test_a_thread_that_cannot_go_on_tells_all_who_wait_and_is_not_ready(
