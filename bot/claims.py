@@ -6,18 +6,19 @@ Figures count in whatever way they are written (:mod:`bot.numerals`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from bot.dates import dates
 from bot.numerals import EN_MONEY, EN_TIME, MEASURE, MONEY, OTHER, TIME, plain
 from bot.promises import done, promised
+from bot.sentences import clauses
 
 # ------------------------------------------------------------------------------------------------ figures
 
 #: Begun only where a run of digits begins, and of bounded length: hostile text must not cost its square.
-_FIGURE = r"(?<!\d)\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,4})?|(?<!\d)\d{1,15}(?:\.\d{1,4})?"
-_SCALED = rf"({_FIGURE})(?:\s*([百千万k])(?![a-z]))?"
+FIGURE = r"(?<!\d)\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,4})?|(?<!\d)\d{1,15}(?:\.\d{1,4})?"
+_SCALED = rf"({FIGURE})(?:\s*([百千万k])(?![a-z]))?"
 _SCALES = {"百": 100, "千": 1000, "k": 1000, "万": 10_000}
 _NUMBER = re.compile(_SCALED)
 _CURRENCY = rf"[来多余几]?(?:{MONEY})|r(?![a-z])|美[元金刀]|人民币|港币|欧元?(?!\w)|英镑|日元|{EN_MONEY}"
@@ -40,11 +41,11 @@ _SPANS = {
     "years": r"年|years?",
 }
 _SPAN = re.compile(
-    rf"({_FIGURE})(?:\s?(?:[到至~-]|to|or|、)\s?({_FIGURE}))?[\s-]{{0,3}}(?:"
+    rf"({FIGURE})(?:\s?(?:[到至~-]|to|or|、)\s?({FIGURE}))?[\s-]{{0,3}}(?:"
     + "|".join(f"({units})" for units in _SPANS.values())
     + ")"
 )
-_DISCOUNT = re.compile(rf"({_FIGURE})\s?(折(?!伞|叠)|成(?!\w)|倍|%|percent|per cent)")
+_DISCOUNT = re.compile(rf"({FIGURE})\s?(折(?!伞|叠)|成(?!\w)|倍|%|percent|per cent)")
 OF_MONEY = re.compile(
     r"价|钱|元|块|优惠|折|卖|减|便宜|赔|退(?!换)|返|抵|运费|邮费|包邮|售|划算|[¥$€£]"
     r"|\b(?:price|costs?|discount|refund|off|yuan|rmb|pay|sell|deal|cheap)"
@@ -53,7 +54,7 @@ OF_MONEY = re.compile(
 #: In English the words after it tell: «50 works» is bare, «50 socks» is not.
 _GOES_ON = r"works?|is|it|then|for|ok|okay|fine|will|would|sounds|sure|deal|and|all|can|please|at"
 BARE = re.compile(
-    rf"(?<![\d.号码高重第])({_FIGURE})(?![\d.]*\s*(?:(?!(?:{_GOES_ON})\b)[a-z°]|{TIME}|{MEASURE}|{OTHER}))"
+    rf"(?<![\d.号码高重第])({FIGURE})(?![\d.]*\s*(?:(?!(?:{_GOES_ON})\b)[a-z°]|{TIME}|{MEASURE}|{OTHER}))"
 )
 #: Of the body that a thing must fit: «165、60的话建议穿M».
 OF_BODY = re.compile(r"穿|码|身高|体重|斤|\b(?:sizes?|wear|tall|fits?)\b")
@@ -65,8 +66,8 @@ STOCK = re.compile(r"还有|剩|库存|货|买|送|赠|减|折|满|限|\b(?:left
 _NOT_COUNTED = rf"(?!\s*(?:{TIME}|{MONEY}|%)|[\s-]*(?:{EN_MONEY}|{EN_TIME}))"
 #: A stock that is told: «库存12件» is how the shop writes it.
 _LEFT = re.compile(
-    rf"(?:剩下?|库存|仅有)(?:最后)?(?:是|为|有|:)?\s?({_FIGURE})|最后\s?({_FIGURE})\s?(?:{MEASURE})|还有\s?({_FIGURE})\s?(?:{MEASURE})"
-    rf"|\b(?:only|last)\s({_FIGURE}) (?:left|in stock)|({_FIGURE}) (?:left|in stock)"
+    rf"(?:剩下?|库存|仅有)(?:最后)?(?:是|为|有|:)?\s?({FIGURE})|最后\s?({FIGURE})\s?(?:{MEASURE})|还有\s?({FIGURE})\s?(?:{MEASURE})"
+    rf"|\b(?:only|last)\s({FIGURE}) (?:left|in stock)|({FIGURE}) (?:left|in stock)"
 )
 _ONE_DIGIT = r"(?<![\d.,])[1-9](?![.,]?\d)"
 COUNT = re.compile(rf"{_ONE_DIGIT}(?:\s*(?:{MEASURE})|(?=\s[a-z]{{3}}){_NOT_COUNTED})")
@@ -119,7 +120,7 @@ _LINK = re.compile(
     rf"|(?<![\w.])@[a-z]\w{{3,32}}"
     rf"|{_AT}{_LABEL}{{1,63}}(?:\.{_LABEL}{{1,63}}){{0,4}}\.(?:(?:{_TLD})(?!{_LABEL}|\.{_LABEL})(?:[/?#:]{_REST})?|{_LABEL}{{2,20}}/{_REST})"
     rf"|\d{{1,3}}\.\d{{1,3}}\.\d{{1,3}}\.\d{{1,3}}"
-    rf"|{_AT}{_LABEL}{{1,63}}\s?(?:\s\.\s?|\s?\.\s|\[\.\]|。|\(?\bdot\b\)?|点)\s?(?:com|cn|net|org)\b"
+    rf"|{_AT}{_LABEL}{{1,63}}\s?(?:\s\.\s?|\s?\.\s|\[\.\]|。|[\[(]?\bdot\b[\])]?|点)\s?(?:com|cn|net|org)\b"
     rf"|(?:{_LABEL}|[\u3400-\u9fff]){{1,20}}\.(?:中国|公司|网络|网址|商城|在线|com|cn|net)"
     r"|(?<![a-z])[a-z0-9](?: [a-z0-9]){3,30} ?\. ?[a-z](?: [a-z]){1,5}(?![a-z])"
     rf"|(?:{_CONTACT})[号:是为名\s]{{0,4}}[a-z][\w-]{{3,32}}"
@@ -146,81 +147,30 @@ def stands(code: str, text: str) -> bool:
     return re.search(rf"{before}{inner}(?![a-z0-9])", text) is not None
 
 
-# ------------------------------------------------------------------------------------------------ dates
+# ------------------------------------------------------------------------------------------------ carriers
 
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_MONTH = rf"(?P<name>{'|'.join(_MONTHS)})(?:[a-z]{{1,6}})?\.?"
-_NTH = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
-_DATES = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"(?:(?P<year>\d{2,4})\s*年\s*)?(?<!\d)(?P<month>\d{1,2})\s*月(?![内后])(?:份|\s*(?P<day>\d{1,2})\s*[日号]?)?",
-        r"(?<!\d)(?P<day>\d{1,2})\s*号(?![码线楼店])",
-        r"(?<![\d/.-])(?P<year>\d{4})([-/.])(?P<month>0?[1-9]|1[0-2])\2(?P<day>[0-3]?\d)(?![\d/-])",
-        (
-            r"(?<![\d/.-])(?P<month>0?[1-9]|1[0-2])[-/](?P<day>0?[1-9]|[12]\d|3[01])"
-            rf"(?![\d/]|-\d|\s*(?:{TIME}|{EN_TIME}|{MEASURE}|{OTHER}|折))"
-        ),
-        rf"\b{_MONTH}\s+{_NTH}\b(?:,?\s*(?P<year>\d{{4}}))?",
-        r"\b(?:on|by|until|before) the (?P<day>\d{1,2})(?:st|nd|rd|th)\b(?!\s+(?:of|photo|picture|image|one|line))",
-        rf"\b{_NTH}\s+(?:of\s+)?{_MONTH}(?![a-z])(?:,?\s*(?P<year>\d{{4}}))?",
-    )
-)
-#: «今天天气不错» is no promise, «今天发货» is one.
-_PROMISED = r"(?=[^,。;]*[发到送寄达])"
-_WEEKDAYS = zip("一二三四五六日", "mon tues wednes thurs fri satur sun".split(), strict=True)
-_DAYS = tuple(
-    (name, re.compile(pattern))
-    for name, pattern in (
-        ("day before yesterday", r"前天(?!的)"),
-        ("yesterday", r"昨[天日晚]|\byesterday\b"),
-        ("today", rf"(?:今[天日晚]|本周|这周){_PROMISED}|\b(?:today|tonight|this week)\b"),
-        ("in three days", r"大后[天儿]"),
-        ("in two days", r"后[天儿]|\bday after tomorrow\b"),
-        ("tomorrow", r"明[天日早晚儿](?!见)|[次隔][日天][达到送]?|\btomorrow\b(?! then)|\bwithin (?:a|one) day\b"),
-        ("in a fortnight", r"\bfortnight\b"),
-        ("a feast", r"元旦|春节|除夕|国庆|中秋|端午|清明|圣诞|年前|\bchristmas\b|\bnew year\b"),
-        ("the end of the year", r"年底|年末|\bend of the year\b"),
-        ("the middle of the month", r"月中"),
-        ("next week", r"下(?:个?星期|个?礼拜|周)|\bnext week\b"),
-        ("next month", r"下个?月|月底|\bnext month\b"),
-        ("weekend", rf"周末{_PROMISED}|\b(?:arriv|ship|deliver|sen[dt]|com).*\bweekend\b"),
-        *((f"weekday {n}", rf"(?:周|星期|礼拜)[{han}{n}]|\b{en}days?\b") for n, (han, en) in enumerate(_WEEKDAYS, 1)),
-        ("weekday 7", r"(?:星期|礼拜)天"),
-        *((f"lunar {n}", rf"(?<![当最起年])初{han}(?!的?学)") for n, han in enumerate("一二三四五六七八九十", 1)),
-    )
-)
+_CARRIERS = {
+    name: re.compile(words)
+    for name, words in {
+        "顺丰": r"顺丰|\bsf\b",
+        "圆通": r"圆通|\byto\b",
+        "中通": r"中通(?!过)|\bzto\b",
+        "申通": r"申通|\bsto\b",
+        "韵达": r"韵达|\byunda\b",
+        "京东": r"京东|\bjd\b",
+        "极兔": r"极兔",
+        "邮政": r"邮政(?!编码)|\bems\b",
+        "德邦": r"德邦",
+        "百世": r"百世",
+    }.items()
+}
+_DENIED = re.compile(r"[不没无非]|\bnot?\b|n't\b")
 
 
-def _dates(text: str) -> tuple[set[str], str]:
-    """The days that a text names, each in one form whatever its spelling («11-20»), and the text without them."""
-    out: set[str] = set()
-
-    def put(m: re.Match[str]) -> str:
-        found = m.groupdict()
-        month = found.get("month") or (_MONTHS.index(found["name"]) + 1 if found.get("name") else None)
-        year, day = found.get("year"), found.get("day")
-        parts = (year, month, day) if day else (year, month, "0")
-        out.add("-".join(str(int(part)) for part in parts if part))
-        return " "
-
-    for pattern in _DATES:
-        text = pattern.sub(put, text)
-    for name, pattern in _DAYS:
-        text, times = pattern.subn(" ", text)
-        if times:
-            out.add(name)
-    return out, text
-
-
-def wider(dates: Iterable[str]) -> frozenset[str]:
-    """Days as they may be said again: without the year, the month or the day alone."""
-    known = set(dates)
-    out = set(known)
-    for date in known:
-        *_, month, day = ["", *date.split("-")]
-        out |= {day, f"{month}-{day}", f"{month}-0"}
-    return frozenset(out)
+def _carriers(text: str) -> set[str]:
+    """The carriers that a text says parcels go by; «不能指定圆通» says it of none."""
+    said = " ".join(clause for clause in clauses(text) if not _DENIED.search(clause))
+    return {name for name, words in _CARRIERS.items() if words.search(said)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +181,8 @@ class Claims:
     #: What is promised, and said to be done, without a figure.
     promised: set[str]
     done: set[str]
+    #: Who carries the parcels.
+    carriers: set[str]
     codes: set[str]
     dates: set[str]
     spans: set[tuple[Decimal, str]]
@@ -248,7 +200,7 @@ class Claims:
 def claims(text: str) -> Claims:
     text = whole = plain(text)
     links = {_address(m[0]) for m in _LINK.finditer(text)}
-    dates, text = _dates(_LINK.sub(" ", text))
+    days, text = dates(_LINK.sub(" ", text))
     codes: set[str] = set()
     for pattern in (CODE, _PHONE):
         codes.update(pattern.findall(text))
@@ -260,4 +212,17 @@ def claims(text: str) -> Claims:
     text = _SPAN.sub(" ", text)
     stocks = set() if SEEN.search(text) else {value(next(filter(None, m.groups()))) for m in _LEFT.finditer(text)}
     amounts, rest = _amounts(text)
-    return Claims(links, promised(whole), done(whole), codes, dates, spans, amounts, stocks, numbers(text), rest, whole)
+    return Claims(
+        links,
+        promised(whole),
+        done(whole),
+        _carriers(whole),
+        codes,
+        days,
+        spans,
+        amounts,
+        stocks,
+        numbers(text),
+        rest,
+        whole,
+    )

@@ -6,11 +6,13 @@ conversation (*facts*) and what the customer said himself (*words*):
 
 * a price, an amount or a discount must be in the facts – the customer's words are no proof of a price, and where a
   sentence speaks of money, no bare figure of his counts either («50就卖给您»);
+* an amount counts only for what it is for there: a sum to reach is no voucher (:mod:`bot.roles`);
 * a price or a stock that is said of a thing must stand in a line on that thing: a backpack's price is none
   for a dress;
 * «this is what you ordered» must agree with the order's line;
 * a promise without a figure («对折», «免运费») and a deed («已经给您退款了») must stand in the facts;
 * what he would like to pay proves nothing, and a bare figure of his, which may be that, no bare figure;
+* a carrier's name must stand in the facts, unless it is denied;
 * any other figure, date, order or tracking number, phone number or link must be in the facts or in his words;
 * a count of what a photo shows (up to nine), the numbering of a list and «the last 4 digits» are free.
 
@@ -45,11 +47,13 @@ from bot.claims import (
     numbers,
     stands,
     value,
-    wider,
 )
+from bot.dates import wider
 from bot.numerals import folded, plain
 from bot.promises import DEEDS
-from bot.sentences import clauses
+from bot.roles import Role, proven, roles
+from bot.sentences import clauses, split
+from bot.verdicts import of_order, verdict
 from bot.vocabulary import named, topics
 
 
@@ -74,13 +78,16 @@ class _Line:
     figures: frozenset[Decimal]
     named: frozenset[tuple[str, str]]
     topics: frozenset[str]
+    #: What its amounts are for.
+    roles: frozenset[Role]
 
 
 @lru_cache(maxsize=2048)
 def _line(text: str) -> _Line:
     """The shop's lines come again with every answer; customers' words are read anew and kept nowhere."""
     said = claims(text)
-    return _Line(said, frozenset({amount for amount, _ in said.amounts} | said.numbers), named(text), topics(text))
+    figures = frozenset({amount for amount, _ in said.amounts} | said.numbers)
+    return _Line(said, figures, named(text), topics(text), proven(said))
 
 
 class Guard:
@@ -91,8 +98,12 @@ class Guard:
         shop = [line.said for line in self._lines]
         his = list(map(claims, words))
         known = [*shop, *his]
+        # «运费：» before a passage and the question before an answer are no part of what is said.
+        told = [part for said in shop for part in (said.whole, said.whole.partition(":")[2])]
+        self._own = {_bare(sentence) for part in told for sentence in split(part)} - {""}
         self._text = "\n".join(said.whole for said in known)
         self._amounts = {amount for said in shop for amount in said.amounts}
+        self._roles = {role for line in self._lines for role in line.roles}
         self._of_shop = {number for said in shop for number in said.numbers}
         self._stocks = {figure for said in shop for figure in said.stocks}
         clearly, bare = _figures(his)
@@ -102,13 +113,16 @@ class Guard:
         self._spans = {span for said in known for span in said.spans}
         self._spans |= {(n / 7, "weeks") for n, unit in self._spans if unit == "days"}
         self._promised = {each for said in shop for each in said.promised}
+        self._carriers = {each for said in shop for each in said.carriers}
         self._done = {status for status in _STATUSES if any(status in said.whole for said in shop)}
         self._dates = wider(date for said in known for date in said.dates)
         links = {link for said in known for link in said.links}
         self._links = links | {link.split("/")[0] for link in links if "@" not in link}
 
     def check(self, sentence: str) -> Reason | None:
-        """Why a sentence may not be shown, or ``None``."""
+        """Why a sentence may not be shown, or ``None``; the shop's own sentence may, word for word."""
+        if _bare(plain(sentence)) in self._own:
+            return None
         sentence = LIST_MARK.sub(" ", sentence)
         said = claims(FREE.sub(" ", sentence))
         if not said.links <= self._links:
@@ -118,11 +132,13 @@ class Guard:
             return Reason.NUMBER
         if not said.promised <= self._promised:
             return Reason.PRICE
+        if not said.carriers <= self._carriers:
+            return Reason.NUMBER
         if not said.done <= self._done or self._of_another_order(sentence):
             return Reason.DEED
         if self._misjudged(sentence):
             return Reason.ORDER
-        if not said.amounts <= self._amounts:
+        if not said.amounts <= self._amounts or not roles(said) <= self._roles:
             return Reason.PRICE
         bare = {value(n) for n in BARE.findall(said.rest)}
         if OF_MONEY.search(said.rest) and not bare <= self._of_shop:
@@ -146,12 +162,16 @@ class Guard:
         """Whether «this is (not) what you ordered» contradicts the order lines, by the names that it says itself."""
         goods = {named(m[1]) for line in self._lines for m in _ORDERED.finditer(line.said.whole)} - {frozenset()}
         things: frozenset[tuple[str, str]] = frozenset()
-        for clause in clauses(sentence):
-            verdict = _VERDICT.search(clause.lower())
-            things = named(clause[: verdict.start()] if verdict else clause) or things
-            if verdict and things and goods:
-                same = not (verdict["other"] or verdict["not"])
-                return same != (things in goods)
+        for clause in clauses(sentence.lower()) if not sentence.rstrip().endswith(("?", "？")) else ():
+            found = verdict(clause)
+            if found is None:
+                things = things if of_order(clause) else named(clause) or things
+                continue
+            same, at = found
+            # «这是您订的蓝色杯子» names it behind.
+            things = named(clause[:at]) or things or (named(clause) if same else frozenset())
+            if goods and things and _contradicted(same, things, goods):
+                return True
         return False
 
     def _of_another_matter(self, sentence: str) -> bool:
@@ -210,13 +230,8 @@ class Guard:
         return False
 
 
-#: A thing of an order line, and what is said of a photo beside it.
+#: A thing of an order line.
 _ORDERED = re.compile(r"([^\s、×]+)×\d")
-_VERDICT = re.compile(
-    r"(?:和|跟|与)您订的.{0,20}?(?:(?P<other>不一样|不一致|不符|不同)|一致|一样|相符)|as you ordered"
-    r"|(?P<not>not (?:the .{1,40} you|what you) ordered)"
-)
-
 #: A line that names things in order to leave them out says nothing of the time that they have.
 _EXCEPTING = re.compile(r"除|不|except")
 _ARRIVES = re.compile(r"[内后就会能]到(?![期账底店时])")
@@ -228,8 +243,19 @@ _GENERAL = re.compile(r"包邮|运费|邮费|满|减|免|优惠|postage|shipping
 _STATUSES = (*DEEDS, "待付款", "待发货")
 
 
+def _bare(sentence: str) -> str:
+    return sentence.strip(" \n。.!;~")
+
+
 def _kinds(things: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     return {thing for thing in things if thing[0] == "kinds"}
+
+
+def _contradicted(same: bool, things: frozenset[tuple[str, str]], goods: set[frozenset[tuple[str, str]]]) -> bool:
+    """Whether things are (``same``) or are not among the goods, against what is said of them; «the mug» may be any."""
+    if things == _kinds(things):
+        return same and not any(things <= each for each in goods)
+    return same != (things in goods)
 
 
 def _figures(words: Iterable[Claims]) -> tuple[set[Decimal], set[Decimal]]:

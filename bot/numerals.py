@@ -10,7 +10,7 @@ import re
 import unicodedata
 
 # What a figure may be followed by, as parts of a regular expression.
-TIME = r"天|日|号|点(?=[钟半前后整到至之发])|小时|分钟|个?工作日|周|星期|个?月|年"
+TIME = r"天|日|号|点(?=[钟半前后整到至之发])|小时|分钟|个?工作日|周|星期|礼拜|个?月|年"
 #: «三角形», «七成新» are no money.
 MONEY = r"元|块|圆(?=整|\W|$)|[毛角](?=钱|\W|$)|分钱|折(?!伞|叠)|成(?![人年品套分新])"
 MEASURE = r"[件条双只把顶张处道副颗粒朵根枚]|个(?!颜色|尺码|款|问题|地方|办法|选|原因|人|工作日|月|小时)"
@@ -21,7 +21,7 @@ EN_TIME = r"minutes?|hours?|hrs?|days?|weeks?|months?|years?|o'clock|[ap]\.?m\b"
 _DIGITS = {ch: n for n, ch in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _SCALES = {"十": 10, "百": 100, "千": 1000}
 #: The numerals of cheques.
-_FORMAL = str.maketrans("壹贰貳叁參肆伍陆陸柒捌玖拾佰仟萬", "一二二三三四五六六七八九十百千万")
+_FORMAL = str.maketrans("壹贰貳俩叁參肆伍陆陸柒捌玖拾佰仟萬", "一二二两三三四五六六七八九十百千万")
 _ANY = "零〇一二两三四五六七八九十百千万"
 #: Numerals in words that are no figure: «by all means», «in case», «all year round», «together».
 _IDIOM = re.compile(
@@ -50,8 +50,12 @@ _EN = re.compile(
 )
 #: «89块9», «89元9角»: what a price tag writes as 89.9.
 _CENTS = re.compile(
-    rf"(\d+)\s*(?:块\s*(\d)(?!\d|\.|\s*(?:{MEASURE}|{TIME}|{OTHER}|[折块元]))[毛角]?|元\s*(\d)\s*[毛角])(?:钱)?"
+    rf"(?<!\d)(\d+)\s*(?:块\s*(\d)(?!\d|\.|\s*(?:{MEASURE}|{TIME}|{OTHER}|[折块元]))[毛角]?|元\s*(\d)\s*[毛角])(?:钱)?"
 )
+#: «一年半», «两个半月».
+_HALF = re.compile(r"(?<!\d)(\d+)(?:(年|天|周|个?小时|个?月|个?星期)半(?!价)|个半(月|小时|星期))")
+#: A letter among figures: «12O元».
+_LETTER_O = re.compile(rf"(?<=\d)o(?=\s?(?:元|块|{EN_MONEY}))")
 _APART = re.compile(r"(?<![\d.,])\d(?: \d)+(?![\d.,])")
 
 
@@ -72,6 +76,8 @@ def plain(text: str) -> str:
     text = _IDIOM.sub("～", folded(text).lower().translate(_FORMAL))
     text = _EN.sub(_english, _HAN.sub(_han, text))
     text = _APART.sub(lambda m: m[0].replace(" ", ""), text)
+    text = _LETTER_O.sub("0", text)
+    text = _HALF.sub(lambda m: f"{m[1]}.5{m[2] or m[3]}", text)
     return _CENTS.sub(lambda m: f"{m[1]}.{m[2] or m[3]}元", text)
 
 

@@ -13,6 +13,7 @@ _YOU = r"(?:您|你)"
 
 #: What is promised → how it is said (lower case, numerals in digits).
 _PROMISES = {
+    "bargain": r"骨折价|跳楼价|白菜价",
     "half": r"对折|半价|半折|减半|(?:便宜|省|减|少)了?一半|half[ -](?:the )?price|half off|half of the price",
     "gift": (
         r"买\S{1,3}[送赠]|免费[送赠]|白送|赠送|buy one|free gift|as a gift"
@@ -32,8 +33,11 @@ _PROMISES = {
     "whole": r"全额[退赔补]|全部?[退赔](?:给|款|偿)|\bin full\b|\bfull (?:refund|compensation)",
     # What only a person of the shop can do, and the bot says it is about to.
     "deed to come": (
-        rf"(?:马上|立刻|立即|现在|这就|这边|我来?)(?:就|先|会)?[帮给为替]{_YOU}(?:申请|办理|安排)?(?:退(?!换)|取消|补发|赔|换|改)"
+        rf"(?:马上|立刻|立即|现在|这就|这边|尽快|稍后|{_SHOP}来?|客服|(?<!不)会)(?:就|先|会|尽快|马上)?[帮给为替]{_YOU}"
+        r"(?:申请|办理|安排)?(?:退(?!换)|取消|补发|赔|换|改)"
         r"|\b(?:i|we)(?:'ll| will)(?: now| gladly| also)? (?:refund|cancel|compensate|replace)\b"
+        r"|\b(?:i|we)(?:'ll| will|'m| am|'re| are)(?: now| gladly| also)? send(?:ing)?(?: you)?(?: out)?"
+        r" (?:a (?:new|replacement)|another|the replacement)\b"
     ),
 }
 _PROMISED = {name: re.compile(words) for name, words in _PROMISES.items()}
@@ -44,7 +48,7 @@ _FROM_A_SUM = re.compile(
 
 #: How the shop's orders write what became of them → what else says so, as verbs.
 DEEDS = {
-    "已退款": "退款 退 到账 赔偿 refunded credited",
+    "已退款": "退款 退 退回 到账 赔偿 refunded credited returned",
     "已取消": "取消 cancelled canceled",
     "已下单": "下单 placed",
     "已改": "改 修改 更改 变更 更新 changed updated",
@@ -52,9 +56,10 @@ DEEDS = {
     "已发货": "发货 寄 发出 shipped sent dispatched",
     "已补发": "补发 replaced",
     "已登记": "登记 备注 registered",
-    "已签收": "签收 delivered",
+    "已签收": "签收 送达 delivered arrived",
+    "派送中": "派送 派件",
     "已付款": "付款 paid",
-    "已完成": "完成 completed",
+    "已完成": "完成 completed complete",
     "已办理": (
         "办理 处理 办好 提交 申请 安排 通知 催促 催 联系 转接 转人工 转给 转交 通过"
         " processed issued arranged approved submitted handled initiated notified"
@@ -80,7 +85,11 @@ _VERB = _any([verb for verb in _STATUS if not verb.isascii()])
 _PARTICIPLE = _any([verb for verb in _STATUS if verb.isascii()])
 #: What a rule speaks of, or what is asked, denied or wished, is no report of a deed.
 _IF = r"如果|要是|假如|若|是否"
-_NOT_DONE = rf"[没未不别能想要等需会先请]|可以|怎么|{_IF}"
+_NOT_DONE = (
+    # «申请», «先生», «会员», «特别» and «不好意思» deny nothing.
+    rf"[没未能想要等需]|不(?!好意思)|(?<!特)别|会(?!员)|先(?!生)|(?<!申)请|可以|怎么|{_IF}"
+    r"|\b(?:if|no|not|any|each|every|once|when|after|before|until|unless|want|like|need|get)\b"
+)
 _MARK = r"\s*(?:$|[,。.!;~～…、])"
 _ADVERBS = r"(?: (?:now|just|already|also|been|\w+ly))*"
 _DEED = re.compile(
@@ -94,8 +103,16 @@ _DEED = re.compile(
     rf"|\b(?:was|were|has|have|has been|have been|got){_ADVERBS} (?P<been>{_PARTICIPLE})\b"
     rf"|(?:\bis|\bare|'s){_ADVERBS} (?P<now>{_PARTICIPLE})(?=\s*(?:$|[,.!;])| and\b)"
     rf"|已经?(?P<end>成功)了?(?={_MARK})"
+    # «已经到了», «您的快递到了»; what was seen, received or asked for is no parcel.
+    rf"|(?P<there>已经?到(?:了|达|家|货|店|站|{_YOU})|{_YOU}的[^,。;!?看查收找得等拿想见说用提]{{1,12}}到了(?={_MARK}))"
+    rf"|在(?P<going>派送|派件)|(?P<under>派送|派件)中(?={_MARK})"
+    # «Refund issued.», «Order ZG260118 cancelled.»
+    r"|\b(?:order|refund|return|exchange|replacement|payment|parcel|package|address)"
+    rf"(?: request)?(?: [a-z]{{1,4}}\d{{3,20}})?{_ADVERBS} (?P<bare>{_PARTICIPLE})(?=\s*(?:$|[.!]))"
     r"|\b(?P<way>on (?:its|the) way)\b"
 )
+#: What says it without the verb itself.
+_MEANT = {"way": "sent", "end": "办理", "there": "送达"}
 _CLAUSE = re.compile(r"[^,。;!?\n]+")
 
 
@@ -111,11 +128,12 @@ def done(text: str) -> set[str]:
     for clause in _CLAUSE.finditer(text):
         asked = clause[0].endswith(("吗", "么", "没有")) or text.startswith("?", clause.end())
         for deed in _DEED.finditer(clause[0]):
-            before = _NOT_DONE if deed["well"] or deed["just"] else _IF
+            loose = deed["well"] or deed["just"] or deed["there"] or deed["bare"]
+            before = _NOT_DONE if loose else _IF
             if asked or re.search(before, clause[0][: deed.start()]):
                 continue
-            status = _STATUS["sent" if deed["way"] else "办理" if deed["end"] else next(filter(None, deed.groups()))]
-            out.add(_said_of(status, clause[0]))
+            verb = next((verb for group, verb in _MEANT.items() if deed[group]), None)
+            out.add(_said_of(_STATUS[verb or next(filter(None, deed.groups()))], clause[0]))
     return out
 
 

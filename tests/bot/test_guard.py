@@ -728,7 +728,7 @@ def test_what_the_order_says_was_done_may_be_said_in_any_words(status: str, sent
 @pytest.mark.parametrize(
     "sentence",
     [
-        "如果已经付款了，下午就发出。",
+        "如果已经付款了，就会发出。",
         "付款成功后48小时内发货。",
         "已签收的商品7天内可以退换。",
         "已付款的订单48小时内发货。",

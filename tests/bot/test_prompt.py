@@ -6,6 +6,7 @@ A change here costs a training. After an intended one: ``UPDATE_GOLDEN=1 python 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import config, knowledge, prompt
+from bot.answer import QUALITIES
 from bot.model import Action, Answer, Conversation, Customer, Defect, Exchange, Fact, Photo, PolicySection, Seen
 from bot.ports import Message
 from inference.llama import chat
@@ -150,6 +152,15 @@ def test_the_system_text_that_the_model_is_tied_to_is_known_by_its_hash() -> Non
     """The shipped model carries this hash; when it changes, ``doctor`` says that the model must be trained anew."""
     assert prompt.sha256(system()) == "b9b47e494e3fa6234f9e0a2512c4caf2116c6bbd5680845d6ad2e8e4a2758168"
     assert prompt.sha256(replace(system(), body=("其他",))) != prompt.sha256(system())
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_each_action_and_each_quality_stands_in_the_full_prompt(language: str) -> None:
+    """A model that was not trained here knows of an action only what its line says."""
+    text = (ROOT / "bot" / "prompts" / f"full.{language}.md").read_text(encoding="utf-8")
+    assert re.findall(r"^- (\w+)[:\uff1a]", text, re.MULTILINE) == [action.value for action in Action]
+    missing = [quality for quality in QUALITIES if not re.search(rf"\b{quality}\b", text, re.ASCII)]
+    assert missing == []
 
 
 # ------------------------------------------------------------------------------------------------ append-only
