@@ -238,7 +238,8 @@ class Talk:
         if item is None or item.quality != "清晰":
             return (self.exchange([*body, words], lines, self.judged(str)),)
         if not self.orders:
-            return (self.exchange([*body, words], lines, say(WHICH_ORDER, Action.NEED_ORDER)),)
+            asked = self.exchange([*body, words], lines, say(WHICH_ORDER, Action.NEED_ORDER))
+            return (asked, *self.perhaps_given())
         if self.recorded:
             return (self.exchange([*body, words], lines, self.verdict(item)),)
         first = self.record([*body, words], lines)
@@ -271,7 +272,8 @@ class Talk:
         if item is None or item.quality != "清晰":
             answer = self.judged(str)
         elif not self.orders:
-            answer = say(WHICH_ORDER, Action.NEED_ORDER)
+            asked = self.exchange([*body, words], lines, say(WHICH_ORDER, Action.NEED_ORDER))
+            return (asked, *self.perhaps_given())
         elif item.defect is None:
             answer = say(NO_DEFECT, Action.NEED_PHOTO)
         else:
@@ -371,11 +373,9 @@ class Talk:
         r = self.rng
         if not self.orders:
             if r.random() < 0.5:
-                return (self.exchange([self.words(W.ORDER_STATE)], self.stray(), say(WHICH_ORDER, Action.NEED_ORDER)),)
-            mine = order(r)
-            self.orders.append(mine)
-            words = self.words(W.GIVES_ORDER, o=mine.number, d=str(r.randint(1000, 9999)))
-            return (self.exchange([words], [mine.text(parcel=True)], say(mine.state(parcel=True) + "。")),)
+                return (self.given(),)
+            asked = self.exchange([self.words(W.ORDER_STATE)], self.stray(), say(WHICH_ORDER, Action.NEED_ORDER))
+            return (asked, *self.perhaps_given())
         if r.random() < 0.25:
             text = (
                 "您订的是" + "，".join(f"{n}{MEASURES[kind_of(g)]}{g}" for o in self.orders for g, n in o.goods) + "。"
@@ -383,6 +383,19 @@ class Talk:
             return (self.exchange([self.words(W.ORDER_WHAT)], (), say(text)),)
         text = "；".join(o.state(parcel=True) for o in self.orders) + "。"
         return (self.exchange([self.words(W.ORDER_STATE)], [o.text(parcel=True) for o in self.orders], say(text)),)
+
+    def given(self) -> Exchange:
+        """He tells his order, perhaps that of the thing in his photo: what became of it is said."""
+        r, item = self.rng, self.item
+        name = "" if item is None or r.random() < 0.3 else item.name if r.random() < 0.5 else near(item, r)
+        mine = order(r, name)
+        self.orders.append(mine)
+        words = self.words(W.GIVES_ORDER, o=mine.number, d=str(r.randint(1000, 9999)))
+        return self.exchange([words], [mine.text(parcel=True)], say(mine.state(parcel=True) + "。"))
+
+    def perhaps_given(self) -> Round:
+        """He was asked for his order."""
+        return (self.given(),) if self.rng.random() < 0.6 else ()
 
     def policy(self, sections: Sequence[tuple[str, str]]) -> Round:
         """Answered from a line, or, where the search found none, from the heads in the system text."""
@@ -445,7 +458,7 @@ def conversation(
     talk = EnglishTalk(rng, pick, most_lines) if english else Talk(rng, pick, most_lines)
     first = talk.new_photo(clear=True) if rng.random() < 0.5 else None
     item, talk.looking = talk.item, False
-    if rng.random() < 0.55:
+    if rng.random() < 0.45:
         for _ in range(rng.choice((1, 1, 1, 2, 3))):
             name = "" if item is None else item.name if rng.random() < 0.5 else near(item, rng)
             talk.orders.append(order(rng, name))
@@ -485,7 +498,7 @@ def _next(talk: Talk, sections: Sequence[tuple[str, str]]) -> Round:
         return talk.about(fresh=False) if talk.looking else talk.missing()
 
     intents: tuple[tuple[int, Callable[[], Round]], ...] = (
-        (34, lambda: talk.about(fresh=True)), (22, again), (15, talk.named), (5, talk.browse), (6, talk.order_state),
-        (8, lambda: talk.policy(sections)), (5, talk.chat), (3, talk.person), (5, talk.missing),
+        (34, lambda: talk.about(fresh=True)), (22, again), (15, talk.named), (5, talk.browse), (9, talk.order_state),
+        (10, lambda: talk.policy(sections)), (5, talk.chat), (3, talk.person), (5, talk.missing),
     )  # fmt: skip
     return talk.rng.choices([i for _, i in intents], [w for w, _ in intents])[0]()

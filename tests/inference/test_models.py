@@ -89,7 +89,7 @@ def test_the_default_is_the_small_quantisation() -> None:
 
 def test_the_shipped_model_says_that_it_knows_only_its_shop() -> None:
     demo = row("demo")
-    assert (demo.prompt, demo.fact_lines, demo.visual_tokens, demo.square, demo.greedy) == ("brief", 1, 16, True, True)
+    assert (demo.prompt, demo.fact_lines, demo.visual_tokens, demo.square, demo.greedy) == ("brief", 2, 16, True, True)
     assert "小满杂货" in demo.note("zh")
     assert "only the demonstration shop" in demo.note("en")
 

@@ -46,13 +46,13 @@ def bench() -> score.Bench:
         ("kind", 93),
         ("pattern", 93),
         ("count", 93),
-        ("material", 80),
+        ("material", 86),
         ("defect", 90),
-        ("record", 80),
-        ("wrong item", 86),
+        ("record", 83),
+        ("wrong item", 90),
         ("own drawings not refused", 96),
         ("copied, 1 line", 93),
-        ("copied, 2 lines", 73),
+        ("copied, 2 lines", 80),
     ],
 )
 def test_pair_sees_and_answers(bench: score.Bench, figure: str, floor: int) -> None:
