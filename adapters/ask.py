@@ -202,6 +202,11 @@ class AskAdapter:
         finally:
             self._accept = None
             self._opened.clear()
+            for waiting in self._waiting.values():
+                if not waiting.reply.done():
+                    waiting.reply.set_exception(
+                        StorageError("the bot was stopped; the question is kept, and answered when it runs again")
+                    )
 
     def ready(self) -> str | None:
         return None if self._opened.is_set() else "questions are not taken in"

@@ -173,6 +173,9 @@ async def running(config: Config, place: Place) -> AsyncIterator[tuple[House, in
         stack.enter_context(door(place.door, port, token))
         tasks = [asyncio.create_task(_receive(house, adapter)) for adapter in house.adapters.values()]
         stack.push_async_callback(_end, tasks)
+        async with AsyncExitStack() as others:
+            # An `ask` that works by itself waits for its own answer: nobody else takes its question up.
+            await _after_others(others, place.asking)
         # Sending needs no model, and what an earlier run left behind comes before anything newer.
         await house.intake.resume()
         await house.think(model)
@@ -207,7 +210,7 @@ async def _after_others(stack: AsyncExitStack, path: Path) -> None:
             stack.enter_context(RunLock(path))
             return
         if not said:
-            log.warning("another `ask` is at work on this data; this one waits for it")
+            log.warning("an `ask` is at work on this data; waiting for its end")
             said = True
         await asyncio.sleep(_ANOTHER)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -18,7 +18,8 @@ from bot.ports import Adapter, PhotoStore, Store
 
 log = logging.getLogger(__name__)
 
-#: A photo is asked for at growing pauses up to the longest, until this long after it was first tried; in seconds.
+#: A photo is asked for at growing pauses up to the longest, until this long after the first of its burst was; in
+#: seconds.
 _FETCH_FOR = 1800.0
 #: The same for a photo that came and cannot be kept.
 _KEEP_FOR = 30.0
@@ -35,41 +36,49 @@ class Fetching:
         self._store = store
         self._photos = photos
 
-    async def fetched(self, adapter: Adapter, event: Event, late: str | None) -> Event:
-        """The event with its photos in the store, or with the reasons why not.
+    async def fetched(self, adapter: Adapter, events: Sequence[Event], late: str | None) -> list[Event]:
+        """The events of one burst with their photos in the store, or with the reasons why not.
 
         ``late``: what the customer is told when that takes long; ``None`` where he is not answered. Raises
         :class:`StorageError` while the database is away, :class:`Erased` when the customer is.
         """
+        if not any(event.refs for event in events):
+            return list(events)
+        began = asyncio.get_running_loop().time()
+        async with _company(adapter, events[-1], late):
+            return [await self._event(adapter, event, began) for event in events]
+
+    async def _event(self, adapter: Adapter, event: Event, began: float) -> Event:
         if not event.refs:
             return event
         photos: list[Photo] = []
         faults: list[str] = []
-        async with _company(adapter, event, late):
-            for ref in event.refs:
-                try:
-                    photos.append(await self._photo(adapter, event, ref))
-                except PhotoError as exc:
-                    log.info("a photo cannot be used: %s", exc.reason)
-                    faults.append(exc.reason)
-                except TryLater as exc:
-                    log.warning("a photo could not be fetched: %s", exc)
-                    faults.append("gone")
-                except Unkept as exc:
-                    log.error("a photo is given up: %s", exc)
-                    faults.append("unkept")
-                except (StorageError, Erased):
-                    raise
-                except Exception:
-                    # A defect of the adapter: the customer is told, and the event does not come back for ever.
-                    log.exception("a photo could not be fetched")
-                    faults.append("gone")
+        for ref in event.refs:
+            try:
+                photos.append(await self._photo(adapter, event, ref, began))
+            except PhotoError as exc:
+                log.info("a photo cannot be used: %s", exc.reason)
+                faults.append(exc.reason)
+            except TryLater as exc:
+                log.warning("a photo could not be fetched: %s", exc)
+                faults.append("gone")
+            except Unkept as exc:
+                log.error("a photo is given up: %s", exc)
+                faults.append("unkept")
+            except (StorageError, Erased):
+                raise
+            except Exception:
+                # A defect of the adapter: the customer is told, and the event does not come back for ever.
+                log.exception("a photo could not be fetched")
+                faults.append("gone")
         return await self._store.fetched(event, photos, faults)
 
-    async def _photo(self, adapter: Adapter, event: Event, ref: PhotoRef) -> Photo:
-        """Raises :class:`TryLater` when the platform was asked for long enough, :class:`Unkept` when the store was."""
+    async def _photo(self, adapter: Adapter, event: Event, ref: PhotoRef, began: float) -> Photo:
+        """Raises :class:`TryLater` when the platform was asked for long enough since the burst's first try ``began``,
+        :class:`Unkept` when the store was.
+        """
         clock = asyncio.get_running_loop().time
-        began, pause, data = clock(), min(1.0, _LONGEST), b""
+        pause, data = min(1.0, _LONGEST), b""
         while True:
             try:
                 data = data or await adapter.fetch(event, ref)

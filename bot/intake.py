@@ -214,7 +214,7 @@ class Intake:
         """
         adapter, clock = self._adapters[customer.channel], asyncio.get_running_loop().time
         while events:
-            events = [await self._fetching.fetched(adapter, event, self._late(event)) for event in events]
+            events = await self._fetching.fetched(adapter, events, self._late(events[-1]))
             if not place.news.is_set():
                 left = burst.patience(events, self._merge_s) - (clock() - place.came)
                 if left <= 0:
@@ -231,7 +231,7 @@ class Intake:
         return []
 
     def _late(self, event: Event) -> str | None:
-        """What is said when an event's photos are long on their way."""
+        """What is said when the photos of a burst that ends so are long on their way."""
         voice = self._dialogue(event.customer).voice
         language = words.language_of(event.text, event.language or voice.language)
         return voice.say(language, "notice.fetching") if self._answers else None

@@ -22,7 +22,7 @@ _ASKED = 600.0
 #: Pause while the store is away.
 _AWAY = 5.0
 #: Seconds that a send under way gets when the bot is stopped.
-_FINISH = 5.0
+_FINISH = 4.0
 
 
 class Outbox:

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 #: Seconds that open connections get at the end.
-_GRACE = 3
+_GRACE = 2
 
 
 class _Uvicorn(uvicorn.Server):

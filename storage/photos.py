@@ -84,8 +84,7 @@ class PhotoFiles:
                 await self._db.write(lambda connection: own(connection, customer, photo, len(made.jpeg), event=event))
             except CustomerErased:
                 # Between the row and the file: whoever erased him may have looked before the file was there.
-                if not await self._db.read(lambda connection: _kept(connection, sha256)):
-                    await self.remove([sha256])
+                await self.remove([sha256])
                 raise
             return photo
 
@@ -99,8 +98,16 @@ class PhotoFiles:
             raise StorageError(f"{path}: the photo cannot be read ({exc.strerror})") from exc
 
     async def remove(self, gone: Iterable[str]) -> None:
-        """Deletes files; what is gone already is no error. Raises :class:`~bot.errors.StorageError`."""
-        await asyncio.to_thread(_remove, [path_of(self._folder, sha256) for sha256 in gone])
+        """Deletes the files of photos that are nobody's any more; what is gone already is no error.
+
+        Raises :class:`~bot.errors.StorageError`. In the one transaction that may write, on all processes: who sends the
+        same photo in this moment has his row before it, and keeps the file, or after it, and writes it anew.
+        """
+        paths = {sha256: path_of(self._folder, sha256) for sha256 in gone}
+        if paths:
+            await self._db.write(
+                lambda connection: _remove(path for sha256, path in paths.items() if not _kept(connection, sha256))
+            )
 
     async def remove_erased(self) -> None:
         """Finishes erasures that a crash cut off between the rows and the files; once, at start."""

@@ -99,6 +99,7 @@ class WebAdapter:
     async def close(self) -> None:
         """Ends every open connection; the pages keep what is not acknowledged and come back by themselves."""
         await self._desk.close()
+        self._server.close()
         for listener in self._audience.all():
             listener.end(link.RESTART, "restart")
 

@@ -138,6 +138,10 @@ class Server:
 
     # ------------------------------------------------------------------------------ the document
 
+    def close(self) -> None:
+        """Ends photos that are still on their way."""
+        self._uploads.close()
+
     def _render(self) -> bytes:
         shop = self._shop
         languages = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in HERE.glob("words/*.json")}

@@ -105,6 +105,11 @@ class Uploads:
         self._drop(slowest)
         return True
 
+    def close(self) -> None:
+        """Ends what is still on its way; the page sends it again when somebody listens."""
+        while self._make_way():
+            pass
+
     def _drop(self, body: _Body) -> None:
         self._bodies.discard(body)
         self._arriving.pop(body, None)

@@ -138,7 +138,8 @@ class Sequence:
     def copy(self, slot: int) -> Sequence:
         """The same content under another number; the cells so far are shared, those to come are not."""
         assert not self.owed, "only what is decoded can be copied"
-        shared = list(self.blocks)
+        # The shop's prompt is copied with every new conversation: what it holds nothing in must not pile up.
+        shared = [block for block in self.blocks if block.cells]
         self.blocks = [*shared, Block()]
         return Sequence(slot=slot, pieces=self.pieces, positions=self.positions, blocks=[*shared, Block()])
 

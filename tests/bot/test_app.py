@@ -275,3 +275,28 @@ async def test_two_commands_that_ask_for_the_same_customer_each_get_their_own_an
 
     answers = await asyncio.gather(*map(ask, ["一？", "二？", "三？"]))
     assert answers == ["您说「一？」。", "您说「二？」。", "您说「三？」。"]
+
+
+async def test_a_bot_that_starts_beside_a_question_at_the_terminal_leaves_it_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.app._ANOTHER", 0.001)
+    slow = Hang(written("好的。"))
+    monkeypatch.setattr("bot.app.engine_of", lambda config, place, read_photo: ScriptedEngine([slow]))
+    (tmp_path / "bot.toml").write_text(f"[shop]\nknowledge = '{ROOT / 'demo'}'\n[web]\nport = 0\n")
+    config = load(tmp_path / "bot.toml")
+    place = Place.of(config, tmp_path)
+
+    async def run() -> None:
+        async with running(config, place):
+            pass
+
+    async with asking(config, place) as adapter:
+        asked = asyncio.create_task(adapter.ask(Question(customer="me", text="你好？", photos=())))
+        await slow.reached.wait()
+        beside = asyncio.create_task(run())
+        await asyncio.sleep(1.0)
+        assert not beside.done()
+        slow.go.set()
+        assert (await asked)["reply"] == "好的。"
+    await beside

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import Erased, PhotoError, StorageError
+from bot.model import Customer
+from bot.ports import Erased as ErasedOf
 from storage import photos
 from storage.photos import PhotoFiles, path_of
 from storage.store import SqlStore
@@ -164,6 +166,24 @@ async def test_erasing_takes_the_files_that_nobody_else_sent(store: SqlStore, fi
     assert erased.photos == (own.sha256,)
     assert on_disk(folder) == [f"{shared.sha256[:2]}/{shared.sha256}.jpg"]
     assert files.read(shared.sha256)
+
+
+async def test_who_sends_the_same_photo_during_an_erasure_keeps_it(
+    store: SqlStore, files: PhotoFiles, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = await files.add(ANNA, b"one")
+    erase = store.erase
+
+    async def slow(customer: Customer) -> ErasedOf:
+        erased = await erase(customer)
+        await files.add(BORIS, b"one")
+        return erased
+
+    monkeypatch.setattr(store, "erase", slow)
+    assert (await photos.erase(store, files, ANNA)).photos == (photo.sha256,)
+    assert files.read(photo.sha256)
+    await files.remove_erased()
+    assert files.read(photo.sha256)
 
 
 async def test_an_erasure_that_was_cut_off_is_finished_at_the_next_start(

@@ -160,3 +160,12 @@ async def test_a_line_that_does_not_get_on_is_ended_though_it_never_falls_silent
         async with uploads(stride_s=0.05).body("one", 0, pieces()):
             pass
     assert refusal.value.status == 408
+
+
+async def test_what_is_on_its_way_ends_when_the_page_does() -> None:
+    to = uploads()
+    lines = [Line(to, "one"), Line(to, "two")]
+    for line in lines:
+        await line.send(1)
+    to.close()
+    assert [await line.refused() for line in lines] == [(408, "line")] * 2

@@ -214,6 +214,30 @@ async def test_who_waits_for_his_photo_sees_that_he_was_heard_and_then_why(
     assert (route, text, ahead) == (event.route, words.say("zh", "notice.fetching"), 0)
 
 
+async def test_a_photo_that_came_is_not_missed_any_more(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "_SIGN_OF_LIFE", 0.01)
+    house = built()
+    house.adapter.files = {"f1": [b"a photo"]}
+    await house.say("看看？", refs=(PhotoRef(ref="f1"),))
+    await house.settled()
+    await asyncio.sleep(0.1)
+    assert house.adapter.notices == []
+
+
+async def test_an_album_that_nobody_gives_us_is_given_up_as_one(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "_FETCH_FOR", 0.3)
+    monkeypatch.setattr(fetching, "_LONGEST", 0.01)
+    monkeypatch.setattr(fetching, "_SIGN_OF_LIFE", 0.01)
+    house = built()
+    house.adapter.files = {f"f{n}": [TryLater("away", seconds=0)] for n in range(4)}
+    pieces = [house.event(refs=(PhotoRef(ref=f"f{n}"),), album="a") for n in range(4)]
+    await house.accept(*pieces, house.event("我的快递到哪了？"))
+    await house.adapter.replies(1)
+    assert len(house.adapter.notices) == 1
+    assert house.adapter.fetches.count("f0") > 1
+    assert [house.adapter.fetches.count(f"f{n}") for n in (1, 2, 3)] == [1, 1, 1]
+
+
 async def test_who_is_not_answered_gets_no_sign_either(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "_SIGN_OF_LIFE", 0.0)
     house = built(answers=False)

@@ -67,6 +67,14 @@ def test_copies_share_the_cells_so_far_and_no_others() -> None:
     assert second.pieces == (Words("0"), Words("b"))
 
 
+def test_what_is_copied_with_every_customer_does_not_grow() -> None:
+    prompt = filled(3)
+    copies = [prompt.copy(slot) for slot in range(1, 101)]
+    assert len(prompt.blocks) == 2
+    assert len(copies[-1].blocks) == 2
+    assert cells_of([prompt, *copies]) == 3
+
+
 def test_what_is_owed_cannot_be_copied() -> None:
     sequence = Sequence(slot=0)
     sequence.extend(Words("a"), [1])
