@@ -18,8 +18,8 @@ from bot.errors import (
 from bot.model import Event
 from bot.ports import Message, Request
 from storage.store import SqlStore, open_store
-from tests.bot.intake.house import ME, YOU, Built, left_behind
-from tests.fakes.engine import Answered, Hang, written
+from tests.bot.intake.house import ME, PHOTO, YOU, Built, echo, left_behind
+from tests.fakes.engine import Answered, Hang, ScriptedEngine, written
 
 
 async def test_stop_keeps_what_was_shown(built: Built) -> None:
@@ -163,3 +163,14 @@ async def test_who_stops_an_answer_is_answered_what_he_asked_behind_it(built: Bu
     await house.intake.stop(ME)
     await house.settled()
     assert house.adapter.texts() == ["第一句。", "好的。"]
+
+
+async def test_nothing_goes_on_looking_at_a_photo_behind_the_end(built: Built) -> None:
+    engine = ScriptedEngine(echo)
+    engine.warm_hangs = True
+    house = built(engine=engine, merge_s=30)
+    await house.say(photos=(PHOTO,))
+    await engine.warming.wait()
+    await house.intake.close()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
