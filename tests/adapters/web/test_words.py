@@ -8,7 +8,7 @@ import re
 from typing import get_args
 
 from adapters.web.server import HERE
-from bot import dialogue
+from bot import writing
 from bot.errors import PhotoFault
 from bot.guard import Reason
 
@@ -45,8 +45,8 @@ def test_every_reason_has_a_sentence() -> None:
     named = {"line", "pace", "long", "many", "empty", "photo", "origin", "token", "storage"}
     for reason in {*get_args(PhotoFault), *named}:
         assert f"reason.{reason}" in WORDS["zh"]
-    # A dialogue also stops what is no answer at all, for reasons that it names itself.
-    named = set(re.findall(r'(?:passed, |finish == |return |reason or )"(\w+)"', inspect.getsource(dialogue)))
+    # The writing also stops what is no answer at all, for reasons that it names itself.
+    named = set(re.findall(r'(?:passed, |finish == |return |reason or )"(\w+)"', inspect.getsource(writing)))
     assert {"repetition", "length", "form"} <= named
     for guard in {*(reason.value for reason in Reason), *named}:
         assert f"guard.{guard}" in WORDS["zh"]
