@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 #: A photo is asked for at growing pauses up to the longest, until this long after the first of its burst was; in
 #: seconds.
 _FETCH_FOR = 1800.0
-#: The same for a photo that came and cannot be kept.
+#: A photo that came and cannot be kept is tried again for so long, however long it was on its way.
 _KEEP_FOR = 30.0
 _LONGEST = 60.0
 #: Seconds between two signs that he was heard, and how many there are before he is told what it waits for.
@@ -30,7 +30,7 @@ _SIGNS = 4
 
 
 class Fetching:
-    """Brings an event's photos in."""
+    """Brings a burst's photos in."""
 
     def __init__(self, store: Store, photos: PhotoStore) -> None:
         self._store = store
@@ -78,17 +78,19 @@ class Fetching:
         :class:`Unkept` when the store was.
         """
         clock = asyncio.get_running_loop().time
-        pause, data = min(1.0, _LONGEST), b""
+        pause, data, kept_until = min(1.0, _LONGEST), b"", 0.0
         while True:
             try:
-                data = data or await adapter.fetch(event, ref)
+                if not data:
+                    data = await adapter.fetch(event, ref)
+                    kept_until = clock() + _KEEP_FOR
                 return await self._photos.add(event.customer, data, event=event.id)
             except TryLater as exc:
                 if clock() >= began + _FETCH_FOR:
                     raise
                 wait = max(min(exc.seconds, _LONGEST), pause)
             except Unkept as exc:
-                if clock() >= began + _KEEP_FOR:
+                if clock() >= kept_until:
                     raise
                 log.warning("a photo cannot be kept yet: %s", exc)
                 wait = pause

@@ -136,11 +136,11 @@ class Server:
         routes.append(Mount(f"/{PICTURES}", StaticFiles(directory=knowledge / PICTURES, check_dir=False)))
         self.app = Starlette(routes=routes, middleware=[Middleware(Headers, forever=forever)])
 
-    # ------------------------------------------------------------------------------ the document
-
     def close(self) -> None:
         """Ends photos that are still on their way."""
         self._uploads.close()
+
+    # ------------------------------------------------------------------------------ the document
 
     def _render(self) -> bytes:
         shop = self._shop

@@ -198,6 +198,23 @@ async def test_a_photo_is_fetched_once_however_often_it_cannot_be_kept(built: Bu
     assert house.photos.ready() is None
 
 
+async def test_a_photo_that_was_long_on_its_way_is_still_tried_to_be_kept(
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_KEEP_FOR", 0.3)
+    house = built()
+    house.adapter.files = {"f1": [b"a photo"]}
+    house.adapter.held.clear()
+    (tmp_path / "photos").write_bytes(b"a file in the way")
+    await house.say("看看？", refs=(PhotoRef(ref="f1"),))
+    await asyncio.sleep(0.5)
+    house.adapter.held.set()
+    await until(lambda: house.photos.ready() is not None)
+    (tmp_path / "photos").unlink()
+    await house.adapter.replies(1)
+    assert len(house.bodies()[0]) == 2
+
+
 async def test_who_waits_for_his_photo_sees_that_he_was_heard_and_then_why(
     built: Built, monkeypatch: pytest.MonkeyPatch
 ) -> None:
