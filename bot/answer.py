@@ -80,17 +80,23 @@ def load(text: str) -> Answer:
             seen=None
             if seen is None
             else Seen(
-                kind=str(seen["kind"]),
-                colour=str(seen["colour"]),
-                pattern=str(seen["pattern"]),
+                kind=_text(seen["kind"]),
+                colour=_text(seen["colour"]),
+                pattern=_text(seen["pattern"]),
                 count=int(seen["count"]),
-                defects=tuple(Defect(what=str(d["what"]), where=str(d["where"])) for d in seen["defects"]),
-                quality=str(seen["quality"]),
+                defects=tuple(Defect(what=_text(d["what"]), where=_text(d["where"])) for d in seen["defects"]),
+                quality=_text(seen["quality"]),
             ),
-            reply=str(raw["reply"]),
+            reply=_text(raw["reply"]),
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise EngineError("the model's answer does not have the agreed form") from exc
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} where words are to stand")
+    return value
 
 
 #: With blanks where a server's own JSON has them.

@@ -70,14 +70,13 @@ def settings_of(config: Config, files: ModelFiles, choice: Choice, state_dir: Pa
     """What the engine is told: for the bot at work and for ``bench`` the same."""
     from inference.llama.settings import Sampling, Settings
 
-    row, n_ctx = files.row, config.inference.n_ctx
+    row = files.row
     info = EngineInfo(
         model=row.name,
         title=row.title,
         notes={language: row.note(language) for language in LANGUAGES},
         prompt=row.prompt,
         fact_lines=row.fact_lines,
-        context=n_ctx // choice.parallel,
         prompt_sha256=files.header.prompt_sha256,
     )
     return Settings(
@@ -85,7 +84,7 @@ def settings_of(config: Config, files: ModelFiles, choice: Choice, state_dir: Pa
         projector=files.projector,
         info=info,
         state_dir=state_dir,
-        n_ctx=n_ctx,
+        n_ctx=config.inference.n_ctx,
         threads=choice.threads,
         most_threads=choice.most_threads,
         gpu_layers=choice.gpu_layers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +14,11 @@ MOST_WORDS = 1_000
 MOST_PHOTOS = 4
 
 _ENDS = (*"。！？!?~～", "吗", "呢", "么", "谢谢", "thanks", "thank you")
+#: Emoji, and as WeChat spells them («[微笑]»): nothing that a model could answer.
+_FACES = re.compile(
+    r"(?:[\s\u200d\u20e3\ufe0f\u2600-\u27bf\u2b50\u2b55\u2764\U0001f000-\U0001faff\U000e0020-\U000e007f]"
+    r"|\[[\u3400-\u9fffA-Za-z]{1,8}\])+"
+)
 _SPOKEN = (EventKind.MESSAGE, EventKind.EDITED, EventKind.CHOICE)
 
 
@@ -38,6 +44,9 @@ def turn(events: Sequence[Event], language: Language) -> tuple[list[str | Photo]
     """
     current = _current(events)
     body, cut = _body(current)
+    faces = [part for part in body if isinstance(part, str) and _FACES.fullmatch(part)]
+    if faces == body and faces:
+        body, cut = [], ["unsupported.sticker"]
     return body, list(dict.fromkeys([*_rules(current, language), *cut]))
 
 

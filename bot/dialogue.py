@@ -17,6 +17,7 @@ from bot import prompt, words
 from bot.errors import EngineError, TooLong
 from bot.model import (
     Action,
+    Answer,
     Conversation,
     Exchange,
     Facts,
@@ -89,6 +90,8 @@ class Dialogue:
         said = " ".join(part for part in body if isinstance(part, str))
         found = self._fitting(await self._facts.facts(conversation.customer, said, None))
         found = await self._renewed(conversation, found, turn)
+        if found.unproven and not any(isinstance(part, Photo) for part in body):
+            return self._no_order(body, language, turn)
         turn.orders = await self._facts.head(conversation.customer)
         turn.found(found, "facts", turn.began)
         first, reply = await turn.exchange(conversation, Exchange(body=tuple(body), facts=found.lines))
@@ -117,6 +120,13 @@ class Dialogue:
             offers=_told(found.offers, text) if action in (Action.NONE, Action.LOOK_UP) else (),
             trace=turn.trace(action, seen),
         )
+
+    def _no_order(self, body: Sequence[str | Photo], language: Language, turn: Writing) -> Outcome:
+        """No model is asked whether an order is there."""
+        text = self.voice.say(language, "answer.no_order")
+        told = Exchange(body=tuple(body), answer=Answer(action=Action.NEED_ORDER, seen=None, reply=text))
+        trace = turn.trace(Action.NEED_ORDER, None)
+        return Outcome(text=text, source="rule", exchanges=(told,), trace=trace)
 
     def _spoken(
         self, action: Action, reply: str, body: Sequence[str | Photo], conversation: Conversation, language: Language

@@ -11,11 +11,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from time import monotonic
 
-from bot.model import Customer, Fact, Facts, Offer, Product, Seen, Variant, money
-from bot.orders import Orders, order_fact, order_line
+from bot.model import Customer, Fact, Facts, Offer, Order, Product, Seen, Variant, money
+from bot.orders import Orders, match_line, order_fact, order_line
 from bot.ports import Store
 from bot.vocabulary import PLAIN, vocabulary
 
@@ -95,17 +96,42 @@ def _coloured(variant: Variant, words: str) -> bool:
     return _named(names, words) or bool(short and short in words)
 
 
+def _of_kind(product: Product, seen: Seen) -> bool:
+    return _named(_names(product.kind, product.kind_also), seen.kind.lower())
+
+
+def _patterned(product: Product, seen: Seen) -> bool:
+    pattern = seen.pattern.lower()
+    if product.pattern in PLAIN and pattern in PLAIN:
+        return True
+    return _named(_names(product.pattern, product.pattern_also), pattern)
+
+
 def _seen_variants(products: Sequence[Product], seen: Seen) -> list[tuple[Product, Variant]]:
     """The variants that look like the photo; else the same articles in their other colours, those in stock first."""
-    kind, pattern, colour = seen.kind.lower(), seen.pattern.lower(), seen.colour.lower()
-    alike = [
-        (p, v)
-        for p in products
-        if _named(_names(p.kind, p.kind_also), kind)
-        and ((p.pattern in PLAIN and pattern in PLAIN) or _named(_names(p.pattern, p.pattern_also), pattern))
-        for v in p.variants
-    ]
-    return [pair for pair in alike if _coloured(pair[1], colour)] or sorted(alike, key=lambda pair: not pair[1].stock)
+    alike = [(p, v) for p in products if _of_kind(p, seen) and _patterned(p, seen) for v in p.variants]
+    coloured = [pair for pair in alike if _coloured(pair[1], seen.colour.lower())]
+    return coloured or sorted(alike, key=lambda pair: not pair[1].stock)
+
+
+def _match(orders: Sequence[Order], products: Sequence[Product], seen: Seen) -> list[Fact]:
+    """Whether an order has a thing like the one in the photo. Nothing when the data cannot tell: an ordered row is
+    gone, or what was seen is called by a word that no row knows.
+    """
+    rows = {v.sku: (p, v) for p in products for v in p.variants}
+    ordered = [(line.name, rows.get(line.sku)) for order in orders for line in order.lines]
+    colour = seen.colour.lower()
+    for name, row in ordered:
+        if row and _of_kind(row[0], seen) and _patterned(row[0], seen) and _coloured(row[1], colour):
+            return [Fact(id="match", text=match_line(name))]
+    understood = (
+        any(_of_kind(p, seen) for p in products)
+        and any(_patterned(p, seen) for p in products)
+        and any(_coloured(v, colour) for _, v in rows.values())
+    )
+    if not ordered or not understood or any(row is None for _, row in ordered):
+        return []
+    return [Fact(id="match", text=match_line(""))]
 
 
 def _named_variants(products: Sequence[Product], words: str) -> list[tuple[Product, Variant]]:
@@ -170,12 +196,14 @@ class ShopFacts:
         shop = self.shop_of(customer)
         products = await self._store.products(shop)
         if seen is not None:
-            return _goods(_seen_variants(products, seen))
+            goods = _goods(_seen_variants(products, seen))
+            match = _match(await self._store.orders(shop, customer), products, seen)
+            return replace(goods, lines=(*match, *goods.lines))
         orders = await self._orders.asked(shop, customer, words)
         goods = _goods(_named_variants(products, words))
         passages = await self._passages(shop, words)
         # Goods last: a kind alone names a dozen, and what comes behind the model's measure is cut off.
-        return Facts(lines=(*orders, *passages, *goods.lines), offers=goods.offers)
+        return replace(orders, lines=(*orders.lines, *passages, *goods.lines), offers=goods.offers)
 
     async def current(self, customer: Customer, ids: Collection[str]) -> Sequence[Fact]:
         shop = self.shop_of(customer)

@@ -248,6 +248,8 @@ class Facts:
 
     lines: tuple[Fact, ...] = ()
     offers: tuple[Offer, ...] = ()
+    #: An order's number and a phone's tail were told, and belong to no order.
+    unproven: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
-from bot.model import Customer, Fact, Order, joined
+from bot.model import Customer, Fact, Facts, Order, joined
 from bot.numerals import folded
 from bot.ports import Store
 
@@ -52,6 +52,11 @@ def order_line(order: Order, *, parcel: bool = True) -> str:
     if parcel and order.tracking:
         parts.append(order.carrier + order.tracking)
     return " ".join(parts)
+
+
+def match_line(name: str) -> str:
+    """Whether an order has what a photo shows: by the ordered thing's name, empty for none of them."""
+    return f"订单里有{name}" if name else "订单里没有照片里的这款"
 
 
 def order_fact(order: Order) -> Fact:
@@ -206,15 +211,17 @@ class Orders:
         self._store = store
         self._guesses = _Guesses(clock)
 
-    async def asked(self, shop: str, customer: Customer, words: str) -> list[Fact]:
+    async def asked(self, shop: str, customer: Customer, words: str) -> Facts:
         """The orders that the words name and that are his; his newest when they ask about orders and name none."""
         told = named(words)
         if not told.codes and not _ORDER_WORDS.search(folded(words)):
-            return []
+            return Facts()
         mine = await self._store.orders(shop, customer)
         if told.codes:
             mine = await self._meant(shop, customer, told, mine)
-        return [order_fact(order) for order in mine[:_MOST_ORDERS]]
+        # Whether the number is wrong, its tail, or the guesses are used up, looks the same from outside.
+        proofs = any(told.proofs(code) for spellings in told.codes for code in spellings)
+        return Facts(lines=tuple(map(order_fact, mine[:_MOST_ORDERS])), unproven=proofs and not mine)
 
     async def _meant(self, shop: str, customer: Customer, told: Named, mine: list[Order]) -> list[Order]:
         """The orders that are named by their numbers or their parcels' numbers."""

@@ -102,8 +102,6 @@ class EngineInfo:
     prompt: str
     #: Most fact lines that it handles well in one message.
     fact_lines: int
-    #: Tokens of one conversation before it must be folded.
-    context: int
     #: Hash of the system text that the model was trained on, when it is tied to one.
     prompt_sha256: str | None = None
 

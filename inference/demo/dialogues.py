@@ -15,7 +15,7 @@ from bot import prompt
 from bot.model import Action, Answer, Conversation, Customer, Defect, Exchange, Fact, Photo, Seen
 from inference.demo import wordings as W
 from inference.demo.items import COLOURS, KINDS, MEASURES, PATTERNS, Item
-from inference.demo.shelf import Line, OrderFact, kind_of, line, near, order
+from inference.demo.shelf import Line, OrderFact, kind_of, line, match, near, order
 
 #: Draws a picture of the gallery: its number and what is on it (None: not of this shop).
 Picture = tuple[int, Item | None]
@@ -91,8 +91,6 @@ class Talk:
     item: Item | None = None
     looking: bool = False
     known: Line | None = None
-    #: The record of the newest photo stands in the conversation.
-    recorded: bool = False
 
     def exchange(self, body: Sequence[str | Photo], lines: Sequence[str], answer: Answer) -> Exchange:
         return Exchange(
@@ -110,7 +108,7 @@ class Talk:
             number, item = self.pick()
             if not clear or (item is not None and item.quality == "清晰"):
                 break
-        self.item, self.looking, self.known, self.recorded = item, True, None, False
+        self.item, self.looking, self.known = item, True, None
         return photo(number)
 
     def stray(self, words: str = "") -> list[str]:
@@ -207,31 +205,30 @@ class Talk:
             return (self.exchange([*body, words], stray, say(self.known.answer(ask))),)
         if item.name in [text.split()[0] for text in stray]:
             stray = []
-        first = self.record([*body, words], stray)
+        first, held = self.record([*body, words], stray), self.held(item.name)
         chance = r.random()
         if chance < 0.15:
-            return first, self.exchange((), (), say(NOT_FOUND))
+            return first, self.exchange((), held, say(NOT_FOUND))
         if chance < 0.35:  # other colours of it
-            colours = r.sample([c for c in COLOURS if c != item.colour], r.choice((1, 1, 2, self.most_lines)))
-            lines = [line(r, c, item.pattern, item.kind) for c in colours]
+            number = min(r.choice((1, 1, 2, self.most_lines)), self.most_lines - len(held))
+            others = r.sample([c for c in COLOURS if c != item.colour], number)
+            lines = [line(r, c, item.pattern, item.kind) for c in others]
             style = ("" if item.pattern == "纯色" else item.pattern) + item.kind
             there = f"没有{item.colour}的{style}，有{lines[0].name}，{lines[0].price}元。"
-            return first, self.exchange((), [entry.text for entry in lines], say(there))
+            return first, self.exchange((), [*held, *(entry.text for entry in lines)], say(there))
         found = line(r, item.colour, item.pattern, item.kind, item.material)
         self.known = found
-        return first, self.exchange((), [found.text], say(found.answer(ask)))
+        return first, self.exchange((), [*held, found.text], say(found.answer(ask)))
 
     def record(self, body: Sequence[str | Photo], lines: Sequence[str]) -> Exchange:
         """The photo is looked up: what is seen of it stands in the conversation from now on, last the name that the
-        shop has for it. Nobody is shown that; but names are compared with names as they stand, and a kind that stands
-        before its colour was never found to be another one.
+        shop has for it, to be copied from there.
         """
         assert self.item is not None
-        self.recorded = True
         return self.exchange(body, lines, say(self.item.name, Action.LOOK_UP, seen(self.item)))
 
     def compare(self, body: list[str | Photo]) -> Round:
-        """«Is this what I ordered?» Words are compared with words: the record of the photo comes first."""
+        """«Is this what I ordered?» The photo is looked up, and the shop's data says whether an order has it."""
         item = self.item
         words = self.words(W.ORDERED)
         lines = self.stray(words)
@@ -240,10 +237,14 @@ class Talk:
         if not self.orders:
             asked = self.exchange([*body, words], lines, say(WHICH_ORDER, Action.NEED_ORDER))
             return (asked, *self.perhaps_given())
-        if self.recorded:
-            return (self.exchange([*body, words], lines, self.verdict(item)),)
         first = self.record([*body, words], lines)
-        return first, self.exchange((), self.found(item), self.verdict(item))
+        return first, self.exchange((), [*self.held(item.name), *self.found(item)], self.verdict(item))
+
+    def held(self, name: str) -> list[str]:
+        """What was recorded, held against the orders by the shop's data: a tower of this size compares badly."""
+        if not self.orders:
+            return []
+        return [match(name if any(name == ordered for o in self.orders for ordered, _ in o.goods) else "")]
 
     def verdict(self, item: Item) -> Answer:
         """Whether the newest photo shows one of the things ordered."""
@@ -261,7 +262,7 @@ class Talk:
         if chance < 0.2:
             return []
         if chance < 0.4:
-            colours = r.sample([c for c in COLOURS if c != item.colour], r.randint(1, self.most_lines))
+            colours = r.sample([c for c in COLOURS if c != item.colour], r.randint(1, self.most_lines - 1))
             return [line(r, c, item.pattern, item.kind).text for c in colours]
         self.known = line(r, item.colour, item.pattern, item.kind, item.material)
         return [self.known.text]
@@ -482,7 +483,7 @@ def conversation(
     while len(out) < rounds:
         out += _next(talk, sections)
     if rng.random() < 0.05:  # he goes on in the other language, and is answered in it
-        state = (rng, pick, most_lines, talk.orders, talk.item, talk.looking, talk.known, talk.recorded)
+        state = (rng, pick, most_lines, talk.orders, talk.item, talk.looking, talk.known)
         out += _next(Talk(*state), sections) if english else english_rounds(EnglishTalk(*state), 1)
     return Conversation(
         id=1,

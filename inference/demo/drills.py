@@ -1,4 +1,4 @@
-"""Rows that exercise one skill as densely as it goes: copying, comparing with an order, looking.
+"""Rows that exercise one skill as densely as it goes: copying, looking, judging what was sent.
 
 In whole conversations a tower of this size learns to write good sentences long before it looks or copies; with a share
 of drills it looks after some dozens of steps, and keeps looking only while they go on.
@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from tokenizers import Tokenizer
 
 from bot import answer, prompt
-from bot.model import Action, Conversation, Customer
+from bot.model import Conversation, Customer
 from inference.demo import dialogues, shelf, tokens, wordings
 from inference.demo.dialogues import Picture, Talk
-from inference.demo.items import COLOURS, KINDS, PATTERNS, Item, any_item
+from inference.demo.items import COLOURS, KINDS, PATTERNS, Item
 from inference.demo.towers import MERGED
 from inference.llama import chat
 
@@ -56,29 +56,6 @@ def _asked(rng: random.Random, lines: Sequence[shelf.Line]) -> list[tuple[str, b
         return [(words, False), (dialogues.instead(entry, lines), True)]
     right = next(there for there in lines if there.name == entry.name)
     return [(words, False), (right.answer(ask), True)]
-
-
-def comparing(tokenizer: Tokenizer, rng: random.Random) -> tokens.Row:
-    """Orders, and then one record after the other, each with its verdict: words against words."""
-    row = tokens.Row([], [], [], [])
-    wanted = any_item(rng, poor=0.0, defects=0.2)
-    orders = [shelf.order(rng, wanted.name)] + ([shelf.order(rng)] if rng.random() < 0.25 else [])
-    rng.shuffle(orders)
-    row.put(tokenizer.encode("".join(f"\n{o.text(parcel=False)}" for o in orders)).ids)
-    names = [name for o in orders for name, _ in o.goods]
-    talk = Talk(rng, lambda: (0, None), orders=orders)
-    for _ in range(rng.randint(6, 10)):
-        name = rng.choice(names) if rng.random() < 0.5 else shelf.near(wanted, rng)
-        item = shelf.item(name, any_item(rng, poor=0.0, defects=0.2))
-        verdict, record = talk.verdict(item), answer.dump(dialogues.say(name, Action.LOOK_UP, dialogues.seen(item)))
-        row.put(tokenizer.encode(record[record.index('{"kind') : record.index(',"count')]).ids)
-        for text in (',"reply":"', name, '","action":"'):
-            row.put(tokenizer.encode(text).ids)
-        row.put(tokenizer.encode(verdict.action.value).ids, chosen=True)
-        if rng.random() < 0.4:
-            row.put(tokenizer.encode('","reply":"').ids)
-            row.put(tokenizer.encode(verdict.reply).ids, chosen=True)
-    return row
 
 
 def looking(tokenizer: Tokenizer, rng: random.Random, pick: Callable[[], Picture]) -> tokens.Row:

@@ -150,31 +150,30 @@ class EnglishTalk(D.Talk):
         clear = item is not None and item.quality == "清晰"
         if ask in TELL or item is None or not clear:
             return (self.exchange([*body, words], (), self._judged(TELL.get(ask, str))),)
-        if ask == "ordered" and self.orders and not self.recorded:
-            return self.record([*body, words], ()), self.exchange((), self.found(item), self.verdict(item))
+        if ask == "ordered" and self.orders:
+            found = [*self.held(item.name), *self.found(item)]
+            return self.record([*body, words], ()), self.exchange((), found, self.verdict(item))
         if ask in ("ordered", "broken"):
-            return (self.exchange([*body, words], (), self._after_sales(item, ask)),)
+            return (self.exchange([*body, words], (), self._after_sales(item)),)
         if self.known is not None:
             return (self.exchange([*body, words], (), D.say(on_shelf(self.known, ask))),)
-        first = self.record([*body, words], ())
+        first, held = self.record([*body, words], ()), self.held(item.name)
         if r.random() < 0.2:
-            return first, self.exchange((), (), D.say(NOT_FOUND))
+            return first, self.exchange((), held, D.say(NOT_FOUND))
         if r.random() < 0.2:
             other = shelf.line(r, r.choice([c for c in COLOURS if c != item.colour]), item.pattern, item.kind)
             there = f"there is the {translated(other.name)}, {other.price} yuan."
             text = f"We do not have it in {ENGLISH[item.colour]}, but {there}"
-            return first, self.exchange((), [other.text], D.say(text))
+            return first, self.exchange((), [*held, other.text], D.say(text))
         self.known = shelf.line(r, item.colour, item.pattern, item.kind, item.material)
-        return first, self.exchange((), [self.known.text], D.say(on_shelf(self.known, ask)))
+        return first, self.exchange((), [*held, self.known.text], D.say(on_shelf(self.known, ask)))
 
-    def _after_sales(self, item: Item, ask: str) -> Answer:
+    def _after_sales(self, item: Item) -> Answer:
         if not self.orders:
             return D.say(WHICH_ORDER, Action.NEED_ORDER)
-        if ask == "broken":
-            if item.defect is None:
-                return D.say(NO_DEFECT, Action.NEED_PHOTO)
-            return D.say(f"I see {damage(item)}, I am sorry.", Action.COMPLAINT, D.seen(item))
-        return self.verdict(item)
+        if item.defect is None:
+            return D.say(NO_DEFECT, Action.NEED_PHOTO)
+        return D.say(f"I see {damage(item)}, I am sorry.", Action.COMPLAINT, D.seen(item))
 
     def verdict(self, item: Item) -> Answer:
         names = [g for o in self.orders for g, _ in o.goods]

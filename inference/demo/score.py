@@ -23,11 +23,11 @@ from PIL import Image
 
 from bot import answer as form
 from bot import prompt
-from bot.model import Action, Answer, Conversation, Customer, Exchange, Photo
+from bot.model import Action, Answer, Conversation, Customer, Exchange, Photo, Seen
 from bot.ports import EngineInfo, Message, Request
 from inference import gguf
 from inference.demo import dialogues, others, shelf
-from inference.demo.dialogues import Talk
+from inference.demo.dialogues import Talk, say
 from inference.demo.drawing import draw
 from inference.demo.items import Item, any_item
 from inference.demo.shop import sections, system
@@ -135,13 +135,21 @@ async def wrong_items(bench: Bench, number: int) -> None:
         wanted, verdict = talk.compare([bench.photo(draw(item, rng, 256))])
         opening = opened(200_000 + n, [order.text(parcel=False)])
         first = await bench.ask(opening, wanted)
-        looked = Exchange(body=wanted.body, facts=wanted.facts, answer=first)
-        got = await bench.ask(prompt.ask(opening, looked), verdict) if first.action is Action.LOOK_UP else first
+        got = first
+        if first.seen is not None:
+            looked = Exchange(body=wanted.body, facts=wanted.facts, answer=first)
+            got = await bench.ask(prompt.ask(opening, looked), found(talk, item, verdict, first.seen))
         assert verdict.answer is not None
         bench.mark(
             "wrong item", got.action is verdict.answer.action, f"{order.text(parcel=False)} {item.name} | {got.reply}"
         )
         bench.mark("wrong item, whole answer", got == verdict.answer)
+
+
+def found(talk: Talk, item: Item, verdict: Exchange, seen: Seen) -> Exchange:
+    """The second exchange with what the shop's data says of what the model saw, which need not be what was drawn."""
+    name = f"{seen.colour}{'' if seen.pattern == '纯色' else seen.pattern}{seen.kind}"
+    return verdict if name == item.name else talk.exchange((), talk.held(name), say(name))
 
 
 async def strangers(bench: Bench, photographs: Sequence[Image.Image], number: int) -> None:
@@ -215,7 +223,6 @@ def settings(folder: Path, state: Path, threads: int) -> Settings:
         notes={},
         prompt="brief",
         fact_lines=3,
-        context=2048,
         prompt_sha256=header.prompt_sha256,
     )
     return Settings(

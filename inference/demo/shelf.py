@@ -89,6 +89,11 @@ def order(rng: random.Random, name: str = "") -> OrderFact:
     return OrderFact(number, tuple((g, rng.choice((1, 1, 1, 2, 3))) for g in goods), status, parcel)
 
 
+def match(name: str) -> str:
+    """Whether an order has what a photo shows: by the ordered thing's name, empty for none of them."""
+    return f"订单里有{name}" if name else "订单里没有照片里的这款"
+
+
 def any_name(rng: random.Random) -> str:
     pattern = rng.choice(PATTERNS)
     return f"{rng.choice(COLOURS)}{'' if pattern == '纯色' else pattern}{rng.choice(KINDS)}"

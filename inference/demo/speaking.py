@@ -1,6 +1,6 @@
 """The text tower learns the shop's conversations.
 
-First with pictures told in words (*told*), which needs no vision tower: manners, the answer's form, copying, comparing.
+First with pictures told in words (*told*), which needs no vision tower: manners, the answer's form, copying.
 Then with the pictures as the vision tower sees them (*seen*).
 """
 
@@ -78,13 +78,11 @@ class School:
         return self._row(self.conversation(rng))
 
     def drill(self, rng: random.Random) -> tokens.Row:
-        """Copying, comparing or looking, as densely as it goes."""
+        """Copying, looking or judging what was sent, as densely as it goes."""
         kind = rng.random()
-        if kind < (0.55 if self.views is None else 0.25):
+        if kind < (0.7 if self.views is None else 0.35):
             return drills.copying(self.tokenizer, rng)
-        if kind < (0.85 if self.views is None else 0.6):
-            return drills.comparing(self.tokenizer, rng)
-        if self.views is not None and kind < 0.75:
+        if self.views is not None and kind < 0.65:
             return drills.looking(self.tokenizer, rng, lambda: self.pick(rng))
         return self._row(drills.ordered(rng, lambda: self.pick(rng), self.named, self.item))
 

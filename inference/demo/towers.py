@@ -143,7 +143,10 @@ class Layer(nn.Module):
         self.gate, self.up = nn.Linear(w, shape.inner, bias=False), nn.Linear(w, shape.inner, bias=False)
         self.down = nn.Linear(shape.inner, w, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, p: int, rows: int, mask: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, p: int, rows: int, mask: Tensor, wanted: Tensor | None = None
+    ) -> Tensor:
+        """x [P + B·L, width] → the same, or, with ``wanted`` [n], of these places alone: [n, width]."""
         h = self.norm1(x)
         n = x.shape[-1] // self.head
         q = rotate(self.q_norm(self.q(h).view(-1, n, self.head)), cos, sin)
@@ -158,6 +161,8 @@ class Layer(nn.Module):
         )
         rest = functional.scaled_dot_product_attention(qr, kr, vr, attn_mask=mask)
         y = torch.cat((first[0].transpose(0, 1).reshape(p, -1), rest.transpose(1, 2).reshape(x.shape[0] - p, -1)))
+        if wanted is not None:
+            x, y = x[wanted], y[wanted]
         x = x + self.o(y)
         h = self.norm2(x)
         y = self.down(functional.silu(self.gate(h)) * self.up(h))
@@ -212,8 +217,10 @@ class Text(nn.Module):
         x = x.index_put((at + p,), views[0])
         mask = torch.ones(length, p + length, dtype=torch.bool, device=rows.device).tril(p)
         for n, layer in enumerate(self.layers):
-            x = layer(x, cos, sin, p, b, mask)
+            # Of the last layer only the places that are read are worth their cost.
+            last = n + 1 == len(self.layers)
+            x = layer(x, cos, sin, p, b, mask, wanted + p if last else None)
             if n + 1 < len(views):
                 x = x.index_add(0, at + p, views[n + 1])
-        logits: Tensor = self.out(self.norm(x[wanted + p]))
+        logits: Tensor = self.out(self.norm(x))
         return logits

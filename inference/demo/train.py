@@ -27,7 +27,7 @@ from inference.demo import export, looking, photographs, pictures, shop, speakin
 from inference.demo.towers import Shape, Text, Vision
 
 GOODS, STRANGERS, SHARD = 20, 5, 4000
-TOLD, LOOK, SEEN = 1000, 5500, 2000
+TOLD, LOOK, SEEN = 1000, 5500, 2400
 #: Conversations in a batch of all processes together.
 ROWS = 32
 

@@ -34,20 +34,18 @@ class LlamaEngine:
         """``read_photo``: SHA-256 → the normalised JPEG; called on the model's thread."""
         self._settings = settings
         self._worker = Worker(settings, read_photo)
-        self._info = settings.info
 
     @property
     def info(self) -> EngineInfo:
-        return self._info
+        return self._settings.info
 
     async def __aenter__(self) -> LlamaEngine:
         self._worker.start()
         try:
-            runner = await asyncio.wrap_future(self._worker.ready)
+            await asyncio.wrap_future(self._worker.ready)
         except asyncio.CancelledError:
             self._worker.stop()
             raise
-        self._info = replace(self._info, context=runner.admission.share)
         return self
 
     async def __aexit__(self, *exc: object) -> None:

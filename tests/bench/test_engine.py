@@ -25,7 +25,7 @@ from inference.llama.settings import Settings
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     folder = tmp_path_factory.mktemp("pair")
     model, projector = random_pair.write("tiny", folder)
-    info = EngineInfo(model="random tiny", title="Random", notes={}, prompt="full", fact_lines=0, context=0)
+    info = EngineInfo(model="random tiny", title="Random", notes={}, prompt="full", fact_lines=0)
     settings = Settings(
         model=model, projector=projector, info=info, state_dir=folder, n_ctx=12_288, parallel=4, visual_tokens=16
     )

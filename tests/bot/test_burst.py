@@ -108,3 +108,15 @@ def test_a_sentence_is_said_once_and_what_was_cut_comes_last() -> None:
 def test_as_much_as_is_read_is_not_cut() -> None:
     whole = [event("1", "长" * MOST_WORDS, photos=(RED,) * MOST_PHOTOS)]
     assert turn(whole, "zh") == ([*[RED] * MOST_PHOTOS, "长" * MOST_WORDS], [])
+
+
+@pytest.mark.parametrize("text", ["👍", "😊😊", "👍🏻 ❤️", "👨‍👩‍👧", "🇨🇳", "[微笑]", "[OK][呲牙]"])
+def test_emoji_alone_are_no_question(text: str) -> None:
+    assert turn([event("1", text)], "zh") == ([], ["unsupported.sticker"])
+    assert turn([event("1", text, photos=(RED,))], "zh") == ([RED, text], []), "a photo is one"
+    assert body(event("1", text), event("2", "在吗")) == [f"{text}\n在吗"]
+
+
+@pytest.mark.parametrize("text", ["？", "1", "👍好", "[红色的还有没有现货呢]", "…", "+1", "❤️1"])
+def test_signs_and_figures_are_words(text: str) -> None:
+    assert turn([event("1", text)], "zh") == ([text], [])

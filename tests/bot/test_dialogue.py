@@ -246,6 +246,22 @@ async def test_what_a_look_up_leads_to_counts(opened: Opener) -> None:
     assert outcome.trace.seen == SEEN
 
 
+async def test_an_order_that_is_not_there_is_said_by_the_shop_and_not_by_the_model(opened: Opener) -> None:
+    desk = opened(
+        lambda request: written("您的订单已经发货。"), lambda words, seen: Facts(lines=(SHIRT,), unproven=True)
+    )
+    outcome = await desk.ask("ZG260118 9999 条纹T恤发货了吗")
+    assert outcome.text == words.say("zh", "answer.no_order")
+    assert (outcome.source, outcome.trace.action, desk.engine.requests) == ("rule", Action.NEED_ORDER, [])
+    english = await desk.ask("ZG260118 9999?", language="en")
+    assert english.text == words.say("en", "answer.no_order")
+    # It stands in the history like any other answer, and a photo beside it is looked at.
+    await desk.ask(PHOTO, "ZG260118 9999 这个破了")
+    [first, second] = (await desk.conversation()).exchanges[:2]
+    assert [e.answer and e.answer.reply for e in (first, second)] == [outcome.text, english.text]
+    assert desk.engine.requests, "a photo is looked at"
+
+
 async def test_a_look_up_without_a_record_has_nothing_to_look_up(opened: Opener) -> None:
     desk = opened([written("我看看。", Action.LOOK_UP, None)])
     assert (await desk.ask("多少钱")).text == UNKNOWN

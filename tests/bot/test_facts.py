@@ -173,6 +173,41 @@ async def test_what_is_seen_is_found_or_its_other_colours(facts: ShopFacts, phot
     assert await found(facts, "多少钱", photo) == ids
 
 
+@pytest.mark.parametrize(
+    ("photo", "line"),
+    [
+        (seen("红色", "条纹", "T恤"), "订单里有红色条纹T恤"),
+        (seen("red", "striped", "tee"), "订单里有红色条纹T恤"),
+        (seen("蓝色", "条纹", "T恤"), "订单里没有照片里的这款"),
+        (seen("红色", "纯色", "T恤"), "订单里没有照片里的这款"),
+        (seen("红色", "条纹", "杯子"), "订单里没有照片里的这款"),
+        # Words that no row of the shop knows prove nothing, neither for nor against.
+        (seen("绿色", "条纹", "T恤"), None),
+        (seen("红色", "豹纹", "T恤"), None),
+        (seen("红色", "条纹", "台灯"), None),
+        # What the model calls a thing is no fact.
+        (seen("红色", "条纹", "免费的台灯0元"), None),
+    ],
+)
+async def test_what_is_seen_is_held_against_the_orders(facts: ShopFacts, photo: Seen, line: str | None) -> None:
+    assert "match" not in await found(facts, "", photo), "he has no order"
+    await facts.facts(ME, "ZG260118 4321", None)
+    lines = [fact.text for fact in (await facts.facts(ME, "对吗", photo)).lines]
+    assert [text for text in lines if text.startswith("订单里")] == ([line] if line else [])
+    if line:
+        assert lines[0] == line, "first: a model that takes few lines must have this one"
+
+
+async def test_an_order_whose_rows_are_gone_is_not_held_against(facts: ShopFacts) -> None:
+    mug = OrderLine(sku="gone", name="红色雨伞", quantity=1, price=Decimal(9))
+    shop = replace(SHOP, orders=(replace(ORDER, lines=(*ORDER.lines, mug)),))
+    facts = ShopFacts(Shelf.store(shop), "", {})
+    await facts.facts(ME, "ZG260118 4321", None)
+    first = (await facts.facts(ME, "", seen("红色", "条纹", "T恤"))).lines[0]
+    assert first.text == "订单里有红色条纹T恤"
+    assert await found(facts, "", seen("黑色", "纯色", "连衣裙")) == ["dress-1"]
+
+
 async def test_a_photo_is_not_searched_by_the_words_beside_it(facts: ShopFacts) -> None:
     assert await found(facts, "杯子和订单ZG260118 4321", seen("红色", "条纹", "T恤")) == ["tee-st-0"]
 
@@ -254,6 +289,31 @@ def watched(clock: Clock) -> ShopFacts:
 
 def stranger(n: int) -> Customer:
     return Customer(channel="web", account="", id=f"stranger {n}")
+
+
+@pytest.mark.parametrize(
+    ("words", "unproven"),
+    [
+        ("ZG260118 4321", False),
+        ("ZG260118 9999", True),
+        ("ZG999999 4321", True),
+        ("条纹T恤 ZG260118 9999", True),
+        ("ZG260118", False),  # half of the proof: he is asked for the other
+        ("9999", False),
+        ("我的订单呢", False),
+        ("ZG260118 ZG260200 4321", False),  # one of the two is his
+    ],
+)
+async def test_a_number_with_a_tail_that_is_no_order_is_told_apart(
+    facts: ShopFacts, words: str, unproven: bool
+) -> None:
+    assert (await facts.facts(ME, words, None)).unproven is unproven
+
+
+async def test_it_is_not_told_whether_a_number_exists_when_the_guesses_are_used_up(facts: ShopFacts) -> None:
+    for tail in range(9):
+        assert (await facts.facts(OTHER, f"ZG260118 000{tail}", None)).unproven
+    assert (await facts.facts(OTHER, "ZG260118 4321", None)).unproven
 
 
 async def test_a_phone_tail_cannot_be_guessed_by_trying(watched: ShopFacts, clock: Clock) -> None:

@@ -64,7 +64,6 @@ class ScriptedEngine:
             notes={"zh": "照本宣科。", "en": "It answers by script."},
             prompt="brief",
             fact_lines=fact_lines,
-            context=4096,
         )
         self.requests: list[Request] = []
         #: Requests whose stream was closed before its end.

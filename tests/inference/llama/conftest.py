@@ -19,7 +19,7 @@ from bot.ports import Chunk, EngineInfo, Message, Request
 from inference.llama.engine import LlamaEngine
 from inference.llama.settings import Sampling, Settings
 
-INFO = EngineInfo(model="random", title="Random", notes={}, prompt="brief", fact_lines=2, context=0)
+INFO = EngineInfo(model="random", title="Random", notes={}, prompt="brief", fact_lines=2)
 SYSTEM = Message(role="system", body=("你是小店的客服，说话简短。" + "满99元包邮，不满收8元运费。" * 6,))
 
 
