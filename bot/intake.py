@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -205,7 +205,7 @@ class Intake:
 
         if not answered and customer.channel in self._adapters:
             # Erased before his turn began: whoever waits for it is told.
-            await self._adapters[customer.channel].over(customer)
+            await _unharmed(self._adapters[customer.channel].over(customer))
 
     async def _burst(self, customer: Customer, place: _Customer, events: list[Event]) -> list[Event]:
         """Waits for the rest of a burst, no longer than ``merge_s`` after its newest piece.
@@ -274,7 +274,7 @@ class Intake:
         outgoing = await self._finished(conversation, events, exchanges, replies)
         if not outgoing:
             # In silence, or erased meanwhile: whoever shows that an answer is being made must not go on.
-            await adapter.over(customer)
+            await _unharmed(adapter.over(customer))
         await self._outbox.send(outgoing)
 
     async def _finished(
@@ -335,7 +335,7 @@ class Intake:
             place.shown = text
             if adapter.capabilities.preview:
                 labelled = text if adapter.capabilities.shows_label else dialogue.voice.labelled(text)
-                await adapter.preview(customer, route, labelled)
+                await _unharmed(adapter.preview(customer, route, labelled))
 
         async def tell(text: str, estimate: Estimate) -> None:
             if place.told == turn:
@@ -389,6 +389,14 @@ async def _unless(halted: asyncio.Event, seconds: float) -> None:
     """Waits, but no longer than until the answer is not wanted any more."""
     with suppress(TimeoutError):
         await asyncio.wait_for(halted.wait(), seconds)
+
+
+async def _unharmed(courtesy: Awaitable[None]) -> None:
+    """Waits for what a platform shows beside replies: a defect of its adapter must cost nobody his answer."""
+    try:
+        await courtesy
+    except Exception:
+        log.exception("a preview, or the end of one, met a defect")
 
 
 def _unwritten(body: Sequence[str | Photo], text: str) -> Outcome:

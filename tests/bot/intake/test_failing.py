@@ -14,7 +14,7 @@ from bot.errors import (
     EngineError,
     TooLong,
 )
-from bot.model import Event, PhotoRef
+from bot.model import Event, EventKind, PhotoRef
 from bot.ports import Estimate, Mark, Outgoing, Request
 from storage.store import SqlStore
 from tests.bot.intake.house import ME, Built, Flaky, left_behind
@@ -74,6 +74,31 @@ async def test_a_defect_of_an_adapter_that_fetches_costs_the_photo_and_not_the_t
     (reply,) = await house.adapter.replies(1)
     assert reply.text == words.say("zh", "photo.gone") + "\n您说「这个？」。"
     assert "a photo could not be fetched" in caplog.text
+
+
+async def test_a_defect_of_an_adapter_that_previews_costs_nobody_the_answer(
+    built: Built, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = built()
+
+    async def preview(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async def over(*_: object) -> None:
+        await house.say("二？")  # what comes in this moment is for the task that serves him already
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(house.adapter, "preview", preview)
+    monkeypatch.setattr(house.adapter, "over", over)
+    await house.say("一？")
+    assert [reply.text for reply in await house.adapter.replies(1)] == ["您说「一？」。"]
+    await house.settled()
+    await house.say("", kind=EventKind.RECALLED, target="long ago")  # ends without a reply
+    assert (await house.adapter.replies(2))[1].text == "您说「二？」。"
+    await house.settled()
+    assert await house.store.events(ME) == []
+    assert "met a defect" in caplog.text
+    assert "一？" not in caplog.text
 
 
 async def test_an_engine_that_goes_on_failing_is_owned_up_to(built: Built) -> None:
