@@ -26,7 +26,7 @@ from bot import prompt
 from bot.model import Action, Answer, Conversation, Customer, Exchange, Photo, Seen
 from bot.ports import EngineInfo, Message, Request
 from inference import gguf
-from inference.demo import dialogues, others, shelf
+from inference.demo import conversations, dialogues, others, shelf
 from inference.demo.dialogues import Talk, say
 from inference.demo.drawing import draw
 from inference.demo.items import Item, any_item
@@ -186,7 +186,7 @@ async def copying(bench: Bench, number: int) -> None:
             done += 1
 
 
-async def conversations(bench: Bench, number: int) -> None:
+async def talks(bench: Bench, number: int) -> None:
     """Whole conversations as in training, from unseen seeds: every answer letter for letter, by action."""
     rng = random.Random("score conversations")
     for n in range(number):
@@ -199,7 +199,7 @@ async def conversations(bench: Bench, number: int) -> None:
             items.append(item)
             return len(photos) - 1, item
 
-        made = dialogues.conversation(rng, pick, sections(), most_lines=2)
+        made = conversations.conversation(rng, pick, sections(), most_lines=2)
         talk = Conversation(id=600_000 + n, customer=made.customer, language=made.language, head=made.head)
         for exchange in made.exchanges:
             body = tuple(p if isinstance(p, str) else bench.photo(photos[int(p.sha256, 16)]) for p in exchange.body)
@@ -240,7 +240,7 @@ async def score(folder: Path, photographs: Sequence[Image.Image], number: int, t
             await wrong_items(bench, number // 2)
             await strangers(bench, photographs, number // 5)
             await copying(bench, number // 5)
-            await conversations(bench, number // 5)
+            await talks(bench, number // 5)
     return bench
 
 

@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from bot.model import Conversation
 from bot.ports import Message
-from inference.demo import dialogues, drills, together, tokens
+from inference.demo import conversations, dialogues, drills, together, tokens
 from inference.demo.items import Item
 from inference.demo.muon import Average, Muon, groups
 from inference.demo.pictures import Labels, item_of
@@ -65,7 +65,7 @@ class School:
         return torch.tensor(tokens.prefix(self.tokenizer, self.shared))
 
     def conversation(self, rng: random.Random) -> Conversation:
-        return dialogues.conversation(rng, lambda: self.pick(rng), self.sections, most_lines=MOST_LINES)
+        return conversations.conversation(rng, lambda: self.pick(rng), self.sections, most_lines=MOST_LINES)
 
     def item(self, number: int) -> Item | None:
         return item_of(self.labels[number])

@@ -10,7 +10,7 @@ import pytest
 from bot import config, knowledge, prompt
 from bot.guard import Guard, Reason
 from bot.sentences import split
-from inference.demo import dialogues, shelf
+from inference.demo import conversations, shelf
 from inference.demo.items import Item, any_item
 
 FACTS = (
@@ -408,7 +408,7 @@ def test_everything_that_the_shipped_model_is_taught_to_say_may_be_said(
         drawn += 1
         return drawn, None if rng.random() < 0.15 else any_item(rng)
 
-    talk = dialogues.conversation(rng, pick, sections)
+    talk = conversations.conversation(rng, pick, sections)
     facts, words = [*shared, talk.head, talk.folded], []
     for exchange in talk.exchanges:
         facts += [fact.text for fact in exchange.facts]

@@ -13,7 +13,7 @@ from bot.facts import product_line
 from bot.guard import Guard
 from bot.model import Action, Conversation, Order, OrderLine, Photo, Product, Variant
 from bot.orders import match_line, order_line
-from inference.demo import dialogues, shelf, shop
+from inference.demo import conversations, shelf, shop
 from inference.demo.items import Item, any_item
 from inference.llama import chat, grammar
 
@@ -26,7 +26,7 @@ def talks(number: int) -> list[Conversation]:
     def pick() -> tuple[int, Item | None]:
         return rng.randrange(1000), None if rng.random() < 0.2 else any_item(rng)
 
-    return [dialogues.conversation(rng, pick, shop.sections()) for _ in range(number)]
+    return [conversations.conversation(rng, pick, shop.sections()) for _ in range(number)]
 
 
 def test_conversations_render_and_their_answers_fit_the_schema() -> None:
