@@ -31,6 +31,8 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _REDIRECTS = {301, 302, 303, 307, 308}
 _LATER = {408, 425, 429, 500, 502, 503, 504}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+#: Most seconds that a hub's own word is kept to.
+_ASKED = 60.0
 #: A try that brought this much was a good one: patience begins anew.
 _GOOD = 1 << 16
 
@@ -59,15 +61,24 @@ class _Again(Exception):
 
 
 class Hub:
-    """One hub at one address. ``attempts`` tries without progress, ``pause_s`` before the second, doubled each time."""
+    """One hub at one address. ``attempts`` tries without progress, ``pause_s`` before the second, doubled each time; a
+    try has none when nothing came for ``silence_s``.
+    """
 
     def __init__(
-        self, source: Source, *, env: Mapping[str, str] | None = None, attempts: int = 6, pause_s: float = 1.0
+        self,
+        source: Source,
+        *,
+        env: Mapping[str, str] | None = None,
+        attempts: int = 6,
+        pause_s: float = 1.0,
+        silence_s: float = 30.0,
     ) -> None:
         self._source = source
         self._endpoint = source.endpoint(os.environ if env is None else env)
         self._attempts = attempts
         self._pause_s = pause_s
+        self._silence_s = silence_s
 
     async def pull(self, row: ModelRow, quant: Quant, dest: Path, progress: Progress = lambda *_: None) -> Lock:
         """Downloads both files into ``dest``. Raises :class:`ModelError`; what arrived is kept for the next time."""
@@ -236,14 +247,14 @@ class Hub:
                     ) from exc
                 wait = self._pause_s * 2.0 ** (failures - 1)
                 if isinstance(exc, _Again):
-                    wait = max(wait, min(exc.seconds, 60.0))
+                    wait = max(wait, min(exc.seconds, _ASKED))
             await asyncio.sleep(wait)
 
     def _client(self) -> httpx.AsyncClient:
         # `identity`: the bytes on the wire are the bytes that were hashed.
         try:
             return httpx.AsyncClient(
-                timeout=httpx.Timeout(30.0, connect=15.0),
+                timeout=httpx.Timeout(self._silence_s, connect=min(15.0, self._silence_s)),
                 headers={"Accept-Encoding": "identity"},
                 follow_redirects=False,
             )

@@ -25,7 +25,7 @@ from bot.cli.run import _hello
 from bot.config import Config, Storage, load
 from bot.errors import ConfigError, EngineError, StorageError, TooLong
 from bot.house import House, learn
-from bot.model import Customer, Event
+from bot.model import Customer, Event, Photo
 from bot.place import Place
 from bot.ports import Request
 from storage.photos import PhotoFiles
@@ -146,6 +146,33 @@ async def test_an_answer_is_prepared_until_the_model_is_there_and_never_where_no
     async with AsyncExitStack() as stack:
         await house.think(stack)
         assert not house.preparing()
+
+
+async def test_what_was_erased_while_the_bot_was_away_is_forgotten_before_the_first_answer(
+    house: House, store: SqlStore
+) -> None:
+    me = Customer(channel="web", account="default", id="me")
+    erased = await store.begin(me, language="zh")
+    await store.erase(me)
+    async with AsyncExitStack() as stack:
+        await house.think(stack)
+    assert isinstance(house.engine, ScriptedEngine)
+    [(conversations, _)] = house.engine.forgotten
+    assert conversations == (str(erased.id),)
+
+
+async def test_photos_are_looked_at_in_advance_once_the_model_is_there(house: House) -> None:
+    me, photo = (
+        Customer(channel="web", account="default", id="me"),
+        Photo(sha256="a" * 64, media_type="image/jpeg", width=9, height=9),
+    )
+    assert isinstance(house.engine, ScriptedEngine)
+    await house.typing(me, [photo])
+    assert house.engine.warmed == []
+    async with AsyncExitStack() as stack:
+        await house.think(stack)
+        await house.typing(me, [photo])
+    assert [photos for _, photos in house.engine.warmed] == [(), (photo,)]
 
 
 async def test_a_store_that_refuses_is_named_among_what_is_not_ready(house: House, store: SqlStore) -> None:

@@ -110,13 +110,29 @@ def test_as_much_as_is_read_is_not_cut() -> None:
     assert turn(whole, "zh") == ([*[RED] * MOST_PHOTOS, "长" * MOST_WORDS], [])
 
 
-@pytest.mark.parametrize("text", ["👍", "😊😊", "👍🏻 ❤️", "👨‍👩‍👧", "🇨🇳", "[微笑]", "[OK][呲牙]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "👍",
+        "😊😊",
+        "👍🏻 ❤️",
+        "👨‍👩‍👧",
+        "🇨🇳",
+        "🏴\U000e0067\U000e0062\U000e007f",
+        "⭐⭕",
+        "☀",
+        "➿",
+        "[微笑]",
+        "[OK][呲牙]",
+        "[破涕为笑破涕为笑]",
+    ],
+)
 def test_emoji_alone_are_no_question(text: str) -> None:
     assert turn([event("1", text)], "zh") == ([], ["unsupported.sticker"])
     assert turn([event("1", text, photos=(RED,))], "zh") == ([RED, text], []), "a photo is one"
     assert body(event("1", text), event("2", "在吗")) == [f"{text}\n在吗"]
 
 
-@pytest.mark.parametrize("text", ["？", "1", "👍好", "[红色的还有没有现货呢]", "…", "+1", "❤️1"])
+@pytest.mark.parametrize("text", ["？", "1", "👍好", "[红色的还有没有现货]", "…", "+1", "❤️1", "1️⃣", "[1]", "[]"])
 def test_signs_and_figures_are_words(text: str) -> None:
     assert turn([event("1", text)], "zh") == ([text], [])

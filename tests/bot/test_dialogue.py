@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -30,6 +31,7 @@ from bot.model import (
 )
 from bot.ports import Estimate, Message, Request
 from bot.voice import Voice
+from bot.writing import NOTE
 from storage.store import SqlStore
 from tests.fakes import voice
 from tests.fakes.engine import FAST, Answered, Loop, Script, ScriptedEngine, written
@@ -198,6 +200,18 @@ async def test_a_look_up_is_two_calls_over_the_same_beginning(opened: Opener) ->
     assert [name for name, _ in outcome.trace.steps] == ["facts", *call, "look_up", *call]
 
 
+async def test_the_first_token_of_a_turn_is_that_of_its_first_call(opened: Opener) -> None:
+    def script(request: Request) -> str:
+        if len(desk.engine.requests) == 1:
+            return written("", Action.LOOK_UP, SEEN)
+        time.sleep(0.5)
+        return written("89元。")
+
+    desk = opened(script, shirt_when_seen)
+    timings = (await desk.ask(PHOTO, "多少钱")).trace.timings
+    assert timings.total_s - timings.first_token_s >= 0.5
+
+
 async def test_a_look_up_that_finds_nothing_says_so_to_the_model(opened: Opener) -> None:
     desk = opened([written("", Action.LOOK_UP, SEEN), written("本店没有这一款。")])
     outcome = await desk.ask(PHOTO, "多少钱")
@@ -281,6 +295,13 @@ async def test_what_the_guard_stops_is_tried_once_more_with_the_reason(opened: O
     assert second.messages[-1].facts == f"{first.messages[-1].facts}\n{prompt.correction('price', 'zh')}"
     assert outcome.trace.stopped == ("price",)
     assert desk.engine.cancelled == [first], "the engine's stream is closed where it was stopped"
+
+
+async def test_a_second_stop_leaves_one_note_in_the_conversation(opened: Opener) -> None:
+    desk = opened([written("送您50元。"), written("送您60元。")], shirt)
+    outcome = await desk.ask("多少钱")
+    assert outcome.text == UNKNOWN
+    assert [fact.id for fact in outcome.exchanges[0].facts] == [SHIRT.id, NOTE]
 
 
 async def test_the_note_stays_in_the_conversation_as_the_model_read_it(opened: Opener) -> None:
@@ -428,6 +449,14 @@ async def test_what_changed_is_told_behind_what_was_asked_for_and_no_more_than_f
     desk.facts.rows[SHIRT.id] = replace(SHIRT, text="红色条纹T恤 119元 缺货")
     assert (await desk.ask("杯子")).trace.facts == asked
     assert [fact.id for fact in (await desk.ask("好")).trace.facts] == [SHIRT.id], "in the next turn that has room"
+
+
+async def test_what_changed_and_was_asked_for_again_is_told_once(opened: Opener) -> None:
+    dearer = replace(SHIRT, text=SHIRT.text.replace("89元", "119元"))
+    found = iter([Facts(lines=(SHIRT,)), Facts(lines=(dearer,))])
+    desk = opened([written("89元。"), written("119元。")], lambda words, seen: next(found))
+    await desk.ask("T恤")
+    assert (await desk.ask("T恤")).trace.facts == (dearer,)
 
 
 async def test_an_order_that_moved_on_is_not_told_as_it_was_when_the_conversation_began(opened: Opener) -> None:

@@ -13,7 +13,7 @@ import pytest
 from bot import knowledge
 from bot.facts import ShopFacts, product_line
 from bot.model import Customer, Faq, Knowledge, Order, OrderLine, PolicySection, Product, Seen, Variant, money
-from bot.orders import _Count, order_line
+from bot.orders import _Count, named, order_line
 from bot.ports import Store
 from tests.fakes.facts import Shelf
 
@@ -213,6 +213,12 @@ async def test_a_photo_is_not_searched_by_the_words_beside_it(facts: ShopFacts) 
 
 
 # ------------------------------------------------------------------------------------------------ orders
+
+
+def test_the_tail_that_hangs_on_a_number_is_tried_first() -> None:
+    told = named("ZG260118-4321 1111 2222 3333 4444")
+    assert told.proofs("ZG260118") == ("4321", "1111", "2222")
+    assert told.proofs("ZG2601184321") == ("1111", "2222", "3333")
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,8 @@ class FakeHub:
     #: Seconds that a «later» asks for.
     retry_after: str = ""
     seen: list[tuple[str, str]] = field(default_factory=list)
+    #: What each request would take besides the plain bytes, whose hash is known.
+    encodings: list[str] = field(default_factory=list)
     base: str = ""
 
     @property
@@ -128,6 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         hub, url = self.hub, urlsplit(self.path)
         hub.seen.append((url.path, self.headers.get("Range", "")))
+        hub.encodings.append(self.headers.get("Accept-Encoding", ""))
         if hub.statuses:
             status = hub.statuses.pop(0)
             if status != 200:

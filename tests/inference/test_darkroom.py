@@ -247,6 +247,19 @@ async def test_the_process_ends_with_the_bot() -> None:
         assert await process.wait() == 0
 
 
+async def test_a_crash_writes_no_photo_to_the_disk() -> None:
+    """A core file would hold the customer's picture."""
+    script = (
+        "from resource import RLIMIT_CORE as core, getrlimit, setrlimit\nimport inference.photos as p\n"
+        "setrlimit(core, (getrlimit(core)[1], getrlimit(core)[1]))\np._bound()\nprint(getrlimit(core)[0])"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert out == b"0\n"
+
+
 async def test_memory_has_an_end() -> None:
     """What no cap foresaw is stopped by the kernel, in the child."""
     script = (

@@ -105,6 +105,18 @@ async def test_both_files_and_their_lock_arrive(
     assert Lock.read(dest / "qwen3-vl-2b-Q4_K_M.lock.json") == lock
 
 
+async def test_a_file_has_its_name_only_once_it_is_on_the_disk(
+    hub: FakeHub, row: ModelRow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name over half a file after a power cut would be taken for the whole."""
+    synced: list[list[str]] = []
+    monkeypatch.setattr("inference.download.os.fsync", lambda fd: synced.append(names(tmp_path)))
+    await pull(hub, row, tmp_path)
+    first, second = (Path(part.name).name for part in (row.quants[0].text, row.quants[0].projector))
+    assert [first in there for there in synced[:2]] == [False, True]
+    assert second not in synced[1]
+
+
 async def test_progress_counts_both_files_up_to_all(hub: FakeHub, row: ModelRow, tmp_path: Path) -> None:
     told: list[tuple[int, int, float]] = []
     await client(hub).pull(row, row.quants[0], tmp_path, lambda *now: told.append(now))
@@ -347,6 +359,32 @@ async def test_a_hub_that_names_its_time_is_given_it(hub: FakeHub, row: ModelRow
     began = asyncio.get_running_loop().time()
     await pull(hub, row, tmp_path)
     assert asyncio.get_running_loop().time() - began >= 1
+
+
+async def test_a_hub_that_asks_for_hours_is_asked_again_sooner(
+    hub: FakeHub, row: ModelRow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr("inference.hub.asyncio.sleep", sleep)
+    hub.statuses, hub.retry_after = [429], "7200"
+    await pull(hub, row, tmp_path)
+    assert waited == [60.0]
+
+
+async def test_a_hub_that_falls_silent_is_no_try_without_end(hub: FakeHub, row: ModelRow, tmp_path: Path) -> None:
+    hub.pause_s = 1.0
+    silent = Hub(SOURCES["huggingface"], env=hub.env, attempts=1, pause_s=0.01, silence_s=0.2)
+    with pytest.raises(ModelError, match="cannot be reached or keeps breaking off"):
+        await silent.pull(row, row.quants[0], tmp_path)
+
+
+async def test_the_bytes_are_asked_for_as_they_were_hashed(hub: FakeHub, row: ModelRow, tmp_path: Path) -> None:
+    await pull(hub, row, tmp_path)
+    assert set(hub.encodings) == {"identity"}
 
 
 async def test_nobody_there_is_a_sentence(row: ModelRow, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw
 
 from bot.errors import PhotoError
+from inference import photos
 from inference.darkroom import Normalised
 from inference.photos import LONGEST, normalise
 
@@ -256,6 +257,13 @@ def test_the_short_side_is_shrunk() -> None:
     assert (kept.width, kept.height) == (1024, 768)
     looks(kept, LEFT, RED)
     looks(kept, RIGHT, BLUE)
+
+
+def test_a_large_jpeg_is_shrunk_while_it_is_decoded() -> None:
+    """Nobody sees a difference; without it the largest photos would not fit into their time."""
+    data = saved(red_blue(size=(4000, 3200)), "JPEG")
+    assert photos._pillow(data, "JPEG", 768).shrunk == 4
+    assert keep(data).width == 960
 
 
 def test_a_small_picture_is_never_enlarged() -> None:
