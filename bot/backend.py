@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from bot.config import Config
 from bot.place import Place
 from bot.ports import Engine, EngineInfo, Finding
 from bot.words import LANGUAGES
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from inference.hardware import Choice
@@ -22,7 +25,14 @@ def files_of(config: Config, place: Place) -> ModelFiles:
     """The configured model's files. Raises :class:`~bot.errors.ModelError` with the way out."""
     from inference import models
 
-    return models.resolve(config.inference.model, config.inference.mmproj, place.models)
+    wanted = config.inference
+    if not wanted.model.lower().endswith(".gguf"):
+        return models.resolve(wanted.model, wanted.mmproj, place.models)
+    # Files of the owner's own lie where his configuration says, as all paths in it do.
+    model, mmproj = (
+        str(place.root / Path(name).expanduser()) if name else "" for name in (wanted.model, wanted.mmproj)
+    )
+    return models.resolve(model, mmproj, place.models)
 
 
 def choice_of(config: Config, files: ModelFiles) -> Choice:
@@ -101,7 +111,10 @@ def engine_of(config: Config, place: Place, read_photo: Callable[[str], bytes]) 
     from inference.llama.engine import LlamaEngine
 
     files = files_of(config, place)
-    return LlamaEngine(settings_of(config, files, choice_of(config, files), place.engine), read_photo)
+    choice = choice_of(config, files)
+    for trouble in choice.troubles:
+        log.warning("%s: %s", trouble.what, trouble.fix)
+    return LlamaEngine(settings_of(config, files, choice, place.engine), read_photo)
 
 
 def model_findings(config: Config, place: Place) -> list[Finding]:
@@ -114,4 +127,5 @@ def model_findings(config: Config, place: Place) -> list[Finding]:
 
 def machine_findings(config: Config, place: Place) -> list[Finding]:
     """What this machine does with the configured model, and why. Raises :class:`~bot.errors.ModelError`."""
-    return [Finding(ok=True, what=reason) for reason in choice_of(config, files_of(config, place)).reasons]
+    choice = choice_of(config, files_of(config, place))
+    return [*(Finding(ok=True, what=reason) for reason in choice.reasons), *choice.troubles]

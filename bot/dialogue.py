@@ -27,6 +27,7 @@ from bot.model import (
     Seen,
     Source,
     Trace,
+    Unproven,
     money,
 )
 from bot.ports import Engine, FactSource, Store
@@ -34,6 +35,18 @@ from bot.sentences import clauses
 from bot.vocabulary import named
 from bot.voice import Voice
 from bot.writing import NOTE, Show, Tell, Writing
+
+#: Order lines that open a conversation.
+_HEAD_ORDERS = 3
+#: Messages in which a customer may tell his order piece by piece.
+_PIECES = 4
+#: A number or a phone's tail.
+_FIGURES = re.compile(r"\d{4}")
+_UNPROVEN: dict[Unproven, str] = {
+    "tail": "answer.need_tail",
+    "number": "answer.need_number",
+    "wrong": "answer.no_order",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,19 +100,21 @@ class Dialogue:
         self, conversation: Conversation, body: Sequence[str | Photo], language: Language, show: Show, tell: Tell
     ) -> Outcome:
         turn = Writing(self._engine, self.voice, language, show, tell)
-        said = " ".join(part for part in body if isinstance(part, str))
-        found = self._fitting(await self._facts.facts(conversation.customer, said, None))
+        said = _said(body)
+        asked = "\n".join([said, *_pending(conversation)]) if _FIGURES.search(said) else said
+        found = self._fitting(await self._facts.facts(conversation.customer, asked, None))
         found = await self._renewed(conversation, found, turn)
         if found.unproven and not any(isinstance(part, Photo) for part in body):
-            return self._no_order(body, language, turn)
-        turn.orders = await self._facts.head(conversation.customer)
+            return self._unproven(found.unproven, body, language, turn)
+        turn.orders = await self._facts.orders(conversation.customer)
         turn.found(found, "facts", turn.began)
         first, reply = await turn.exchange(conversation, Exchange(body=tuple(body), facts=found.lines))
         exchanges = [first]
         action, seen = _proposed(first)
         if action is Action.LOOK_UP and seen is not None:
             since = monotonic()
-            found = self._fitting(await self._facts.facts(conversation.customer, said, seen))
+            about = "\n".join([said, *_orders(conversation, first)])
+            found = self._fitting(await self._facts.facts(conversation.customer, about, seen))
             turn.found(found, "look_up", since)
             conversation = prompt.ask(conversation, first)
             second, reply = await turn.exchange(conversation, Exchange(body=(), facts=found.lines))
@@ -121,9 +136,9 @@ class Dialogue:
             trace=turn.trace(action, seen),
         )
 
-    def _no_order(self, body: Sequence[str | Photo], language: Language, turn: Writing) -> Outcome:
+    def _unproven(self, why: Unproven, body: Sequence[str | Photo], language: Language, turn: Writing) -> Outcome:
         """No model is asked whether an order is there."""
-        text = self.voice.say(language, "answer.no_order")
+        text = self.voice.say(language, _UNPROVEN[why])
         told = Exchange(body=tuple(body), answer=Answer(action=Action.NEED_ORDER, seen=None, reply=text))
         trace = turn.trace(Action.NEED_ORDER, None)
         return Outcome(text=text, source="rule", exchanges=(told,), trace=trace)
@@ -146,10 +161,11 @@ class Dialogue:
             case Action.NEED_ORDER if not reply:
                 return self.voice.say(language, "answer.need_order")
         if reply:
-            refused = any(words.say(each, "mark.refusal") in reply for each in words.LANGUAGES)
-            if not refused or self.voice.contact in reply:
+            refused = next((each for each in words.LANGUAGES if words.say(each, "mark.refusal") in reply), None)
+            if refused is None or self.voice.contact in reply:
                 return reply
-            return ("" if language == "zh" else " ").join([reply, self.voice.say(language, "answer.contact")])
+            # In the language that the model took, which need not be the customer's.
+            return ("" if refused == "zh" else " ").join([reply, self.voice.say(refused, "answer.contact")])
         return self.voice.say(language, "answer.photo_alone" if photo and action is Action.NONE else "answer.unknown")
 
     def _fitting(self, found: Facts) -> Facts:
@@ -172,8 +188,8 @@ class Dialogue:
     async def _opened(self, conversation: Conversation) -> Conversation:
         """The conversation with its head fixed, and no longer than the prompt may be."""
         if not conversation.head:
-            lines = await self._facts.head(conversation.customer)
-            head = prompt.head(conversation.customer.channel, conversation.language, lines)
+            lines = await self._facts.orders(conversation.customer)
+            head = prompt.head(conversation.customer.channel, conversation.language, lines[:_HEAD_ORDERS])
             conversation = await self._store.open(conversation, head)
         if len(conversation.exchanges) > self.voice.history_turns:
             conversation = await self._fold(conversation, self.voice.history_turns // 2)
@@ -183,6 +199,30 @@ class Dialogue:
         gone = conversation.exchanges[: len(conversation.exchanges) - keep]
         line = prompt.folded(conversation.folded, gone, self.voice.language)
         return await self._store.fold(conversation, line, keep)
+
+
+def _said(body: Sequence[str | Photo]) -> str:
+    return " ".join(part for part in body if isinstance(part, str))
+
+
+def _pending(conversation: Conversation) -> list[str]:
+    """What a customer said since he was asked for his order, the newest first: many tell it in pieces, the number and
+    then the tail.
+    """
+    words: list[str] = []
+    for exchange in reversed(conversation.exchanges[-_PIECES:]):
+        if exchange.answer is None or exchange.answer.action is not Action.NEED_ORDER:
+            break
+        words.append(_said(exchange.body))
+    return words
+
+
+def _orders(conversation: Conversation, now: Exchange) -> list[str]:
+    """The numbers of the orders that were told last: a photo that comes behind them is held against these."""
+    for exchange in (now, *reversed(conversation.exchanges)):
+        if numbers := [fact.id.removeprefix("order:") for fact in exchange.facts if fact.id.startswith("order:")]:
+            return numbers
+    return []
 
 
 def _told(offers: Sequence[Offer], text: str) -> tuple[Offer, ...]:

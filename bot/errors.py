@@ -3,6 +3,7 @@
 BotError
 ├── ConfigError          the configuration is wrong: names the key and its line
 ├── StorageError         the database or the photo store cannot be used
+│   └── Unkept           a photo cannot be kept, while the database is well
 ├── ModelError           a model cannot be found, loaded or trusted
 ├── Erased               the customer was erased while something of his was on its way: nobody is left to tell
 ├── PhotoError           a customer's picture cannot be used (its ``reason`` picks the sentence he gets)

@@ -16,7 +16,7 @@ from functools import lru_cache
 from time import monotonic
 
 from bot.model import Customer, Fact, Facts, Offer, Order, Product, Seen, Variant, money
-from bot.orders import Orders, match_line, order_fact, order_line
+from bot.orders import Orders, match_line, meant, order_fact, order_line
 from bot.ports import Store
 from bot.vocabulary import PLAIN, vocabulary
 
@@ -30,7 +30,7 @@ _MOST_OFFERS = 4
 
 def product_line(product: Product, variant: Variant) -> str:
     """``红色条纹T恤 89元 库存12件 尺码S/M/L 棉``: the form that the shipped model was trained to copy from."""
-    parts = [variant.colour + product.name, f"{money(variant.price)}元"]
+    parts = [product.named(variant), f"{money(variant.price)}元"]
     parts.append(f"库存{variant.stock}件" if variant.stock else "缺货")
     if variant.sizes:
         parts.append("尺码" + "/".join(variant.sizes))
@@ -90,6 +90,12 @@ def _named(names: Sequence[str], words: str) -> bool:
     return False
 
 
+def _is(names: Sequence[str], word: str) -> bool:
+    """Whether a word is one of a thing's names, and not only like it: «粉红色» is no red, «短裤» no trousers."""
+    word = word.strip().lower()
+    return any(name.lower() in (word, word + "色", word.removesuffix("s"), word.removesuffix("色")) for name in names)
+
+
 def _coloured(variant: Variant, words: str) -> bool:
     names = _names(variant.colour, variant.colour_also)
     short = variant.colour[0] if variant.colour.endswith("色") else ""  # «红» for «红色»
@@ -115,21 +121,22 @@ def _seen_variants(products: Sequence[Product], seen: Seen) -> list[tuple[Produc
 
 
 def _match(orders: Sequence[Order], products: Sequence[Product], seen: Seen) -> list[Fact]:
-    """Whether an order has a thing like the one in the photo. Nothing when the data cannot tell: an ordered row is
-    gone, or what was seen is called by a word that no row knows.
+    """Whether an order has a thing like the one in the photo: that is a verdict, so it is held to whole words where the
+    search is generous. Nothing when the data cannot tell: an ordered row is gone, or no row knows a word.
     """
     rows = {v.sku: (p, v) for p in products for v in p.variants}
-    ordered = [(line.name, rows.get(line.sku)) for order in orders for line in order.lines]
-    colour = seen.colour.lower()
-    for name, row in ordered:
-        if row and _of_kind(row[0], seen) and _patterned(row[0], seen) and _coloured(row[1], colour):
-            return [Fact(id="match", text=match_line(name))]
-    understood = (
-        any(_of_kind(p, seen) for p in products)
-        and any(_patterned(p, seen) for p in products)
-        and any(_coloured(v, colour) for _, v in rows.values())
-    )
-    if not ordered or not understood or any(row is None for _, row in ordered):
+    kinds = {p.id for p in products if _is(_names(p.kind, p.kind_also), seen.kind)}
+    patterns = {
+        p.id
+        for p in products
+        if (p.pattern in PLAIN and seen.pattern in PLAIN) or _is(_names(p.pattern, p.pattern_also), seen.pattern)
+    }
+    colours = {v.sku for _, v in rows.values() if _is(_names(v.colour, v.colour_also), seen.colour)}
+    ordered = [(line, rows.get(line.sku)) for order in orders for line in order.lines]
+    for line, row in ordered:
+        if row and row[0].id in kinds & patterns and line.sku in colours:
+            return [Fact(id="match", text=match_line(line.name))]
+    if not ordered or not (kinds and patterns and colours) or any(row is None for _, row in ordered):
         return []
     return [Fact(id="match", text=match_line(""))]
 
@@ -160,7 +167,7 @@ def _goods(found: Sequence[tuple[Product, Variant]]) -> Facts:
     return Facts(
         lines=tuple(_good(p, v) for p, v in found),
         offers=tuple(
-            Offer(product=v.sku, name=v.colour + p.name, price=v.price, stock=v.stock, picture=v.picture)
+            Offer(product=v.sku, name=p.named(v), price=v.price, stock=v.stock, picture=v.picture)
             for p, v in found[:_MOST_OFFERS]
         ),
     )
@@ -188,22 +195,24 @@ class ShopFacts:
     def shop_of(self, customer: Customer) -> str:
         return self._accounts.get((customer.channel, customer.account), self._shop)
 
-    async def head(self, customer: Customer) -> Sequence[str]:
+    async def orders(self, customer: Customer) -> Sequence[str]:
         orders = await self._store.orders(self.shop_of(customer), customer)
-        return [order_line(order, parcel=False) for order in orders[:3]]
+        return [order_line(order, parcel=False) for order in orders]
 
     async def facts(self, customer: Customer, words: str, seen: Seen | None) -> Facts:
         shop = self.shop_of(customer)
         products = await self._store.products(shop)
         if seen is not None:
             goods = _goods(_seen_variants(products, seen))
-            match = _match(await self._store.orders(shop, customer), products, seen)
+            mine = await self._store.orders(shop, customer)
+            match = _match(meant(mine, words) or mine, products, seen)
             return replace(goods, lines=(*match, *goods.lines))
         orders = await self._orders.asked(shop, customer, words)
         goods = _goods(_named_variants(products, words))
         passages = await self._passages(shop, words)
         # Goods last: a kind alone names a dozen, and what comes behind the model's measure is cut off.
-        return replace(orders, lines=(*orders.lines, *passages, *goods.lines), offers=goods.offers)
+        lines = (*orders.lines, *passages, *goods.lines)
+        return Facts(lines=lines, offers=goods.offers, unproven=orders.unproven)
 
     async def current(self, customer: Customer, ids: Collection[str]) -> Sequence[Fact]:
         shop = self.shop_of(customer)

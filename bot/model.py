@@ -175,6 +175,11 @@ class Product:
     kind_also: tuple[str, ...] = ()
     pattern_also: tuple[str, ...] = ()
 
+    def named(self, variant: Variant) -> str:
+        """A variant's name: its colour and the product's; words of Latin letters keep apart."""
+        apart = variant.colour[-1:].isascii() and self.name[:1].isascii()
+        return (" " if apart else "").join(filter(None, [variant.colour, self.name]))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLine:
@@ -242,14 +247,18 @@ class Offer:
     picture: str = ""
 
 
+#: A stranger must know an order's number and its phone's tail: one of them was not told, or they belong to no order.
+Unproven = Literal["tail", "number", "wrong"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the shop's data says about one turn."""
 
     lines: tuple[Fact, ...] = ()
     offers: tuple[Offer, ...] = ()
-    #: An order's number and a phone's tail were told, and belong to no order.
-    unproven: bool = False
+    #: Why an order that was asked for is not among them.
+    unproven: Unproven | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

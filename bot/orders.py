@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
-from bot.model import Customer, Fact, Facts, Order, joined
+from bot.model import Customer, Fact, Facts, Order, Unproven, joined
 from bot.numerals import folded
 from bot.ports import Store
 
@@ -43,6 +43,10 @@ _TAIL = re.compile(r"(?<!\d)(\d{4})(?![\d年])")
 _ORDER_WORDS = re.compile(
     r"订单|快递|物流|包裹|发货了|到哪|什么时候到|order|parcel|shipped|tracking|deliver", re.IGNORECASE
 )
+_ORDER = re.compile(r"订单|\border", re.IGNORECASE)
+#: What stands right before or behind a code that is called an order's: «订单号是 ZG260118», «ZG260118这个订单».
+_CALLED = re.compile(r"(?:订单|\border)[^\d,;，。；]{0,10}\Z", re.IGNORECASE)
+_CALLED_AFTER = re.compile(r"[^\d,.;，。；]{0,4}订单")
 
 
 def order_line(order: Order, *, parcel: bool = True) -> str:
@@ -76,6 +80,13 @@ class Named:
     tails: tuple[str, ...]
     #: By a code, the tail that hangs on it; it is proof for this code only, as it may be a part of a longer one.
     hung: Mapping[str, str]
+    #: The first line says nothing else.
+    bare: bool
+    #: A code is called an order's; an order is spoken of at all.
+    called: bool
+    order: bool
+    #: It has a tail that is called one, or that is all of its first line.
+    tail: bool
 
     def proofs(self, code: str) -> tuple[str, ...]:
         """The tails that may be tried for a code."""
@@ -88,6 +99,7 @@ def named(words: str) -> Named:
     codes: dict[tuple[str, ...], None] = {}
     called: list[str] = []
     hung: dict[str, str] = {}
+    orders: list[str] = []
 
     def cut(token: re.Match[str]) -> str:
         """Takes the token out when it is understood: the figures of a code must not be taken for a phone's."""
@@ -101,13 +113,23 @@ def named(words: str) -> Named:
         if not spellings:
             return token[0]
         codes[spellings] = None
+        if _CALLED.search(token.string[: token.start()]) or _CALLED_AFTER.match(token.string, token.end()):
+            orders.append(code)
         if tailed := _TAILED.fullmatch(code):
             hung[joined(tailed[1])] = tailed[2]
         return " "
 
     rest = _TOKEN.sub(cut, _LINK.sub(" ", folded(words)))
-    tails = [*_TAIL_NAMED.findall(rest), *called, *_TAIL.findall(rest)]
-    return Named(codes=tuple(codes), tails=tuple(tails), hung=hung)
+    named_tails = _TAIL_NAMED.findall(rest)
+    return Named(
+        codes=tuple(codes),
+        tails=(*named_tails, *called, *_TAIL.findall(rest)),
+        hung=hung,
+        bare=not re.search(r"\w", _TAIL.sub(" ", rest.partition("\n")[0])),
+        called=bool(orders),
+        order=_ORDER.search(rest) is not None,
+        tail=bool(named_tails) or _TAIL.fullmatch(rest.partition("\n")[0].strip()) is not None,
+    )
 
 
 def nameable(number: str) -> bool:
@@ -218,14 +240,12 @@ class Orders:
             return Facts()
         mine = await self._store.orders(shop, customer)
         if told.codes:
-            mine = await self._meant(shop, customer, told, mine)
-        # Whether the number is wrong, its tail, or the guesses are used up, looks the same from outside.
-        proofs = any(told.proofs(code) for spellings in told.codes for code in spellings)
-        return Facts(lines=tuple(map(order_fact, mine[:_MOST_ORDERS])), unproven=proofs and not mine)
+            mine = await self._named(shop, customer, told, mine)
+        return Facts(lines=tuple(map(order_fact, mine[:_MOST_ORDERS])), unproven=None if mine else _unproven(told))
 
-    async def _meant(self, shop: str, customer: Customer, told: Named, mine: list[Order]) -> list[Order]:
+    async def _named(self, shop: str, customer: Customer, told: Named, mine: list[Order]) -> list[Order]:
         """The orders that are named by their numbers or their parcels' numbers."""
-        found = [order for spellings in told.codes if (order := _among(mine, spellings))]
+        found = _meant(mine, told)
         unknown = [spellings for spellings in told.codes if not _among(mine, spellings)]
         wrong: list[str] = []
         for spellings in unknown[:_MOST_CODES]:
@@ -257,6 +277,28 @@ class Orders:
                 if order := await self._store.bind(shop, customer, number, tail):
                     return tried, order
         return tried, None
+
+
+def meant(orders: Iterable[Order], words: str) -> list[Order]:
+    """Those of a customer's orders that words name by their numbers, or by their parcels' numbers."""
+    return _meant(orders, named(words))
+
+
+def _meant(orders: Iterable[Order], told: Named) -> list[Order]:
+    return [order for spellings in told.codes if (order := _among(orders, spellings))]
+
+
+def _unproven(told: Named) -> Unproven | None:
+    """What is lacking to find an order that was clearly asked for. A tax number beside an amount asks for none.
+
+    Whether the number is wrong, its tail, or the guesses are used up, looks the same from outside.
+    """
+    if not told.codes:
+        return "number" if told.order and told.tail else None
+    if not (told.bare or told.called):
+        return None
+    proofs = any(told.proofs(code) for spellings in told.codes for code in spellings)
+    return "wrong" if proofs else "tail"
 
 
 def _among(orders: Iterable[Order], spellings: Iterable[str]) -> Order | None:

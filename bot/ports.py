@@ -342,15 +342,17 @@ class FactSource(Protocol):
     """The shop's data, asked for one turn."""
 
     async def facts(self, customer: Customer, words: str, seen: Seen | None) -> Facts:
-        """What fits these words, or what was seen in the photos. Only what this customer may know."""
+        """What fits these words, or what was seen in the photos, held against the orders that the words name. Only what
+        this customer may know.
+        """
         ...
 
     async def current(self, customer: Customer, ids: Collection[str]) -> Sequence[Fact]:
         """What the rows of these facts say now, in the order of ``ids``; rows that are gone or not his are left out."""
         ...
 
-    async def head(self, customer: Customer) -> Sequence[str]:
-        """Lines on this customer that open his conversation: up to three order lines."""
+    async def orders(self, customer: Customer) -> Sequence[str]:
+        """The lines of this customer's orders, the newest first."""
         ...
 
 

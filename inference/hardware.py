@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bot.ports import Finding
+
 MIB = 1 << 20
 GIB = 1 << 30
 
@@ -72,8 +74,8 @@ class Choice:
     parallel: int
     #: Plain sentences: what was found, what was chosen and why.
     reasons: tuple[str, ...]
-    #: Whether the memory suffices; the last reason says what to do when it does not.
-    fits: bool = True
+    #: What will not do, and the way out.
+    troubles: tuple[Finding, ...] = ()
 
 
 #: Tokens of a shop's prompt, about: persona, rules, and a policy of a page.
@@ -125,7 +127,13 @@ def choose(
             "An NVIDIA card is here, but llama.cpp was built without CUDA: install the CUDA toolkit (nvcc), remove "
             ".venv and start again."
         )
-    if gpu_layers is not None:
+    troubles: list[Finding] = []
+    if gpu_layers and device is None:
+        what = (
+            f"inference.gpu_layers is {gpu_layers}, and there is no card that llama.cpp can use: the processor computes"
+        )
+        troubles.append(Finding(ok=False, what=what, fix='write gpu_layers = "auto", or see to the card'))
+    elif gpu_layers is not None:
         layers = gpu_layers
         reasons.append(f"{layers} layers go to the card, as inference.gpu_layers says.")
     usable = max(1, min(hardware.cores, int(hardware.allowed)))
@@ -162,18 +170,14 @@ def choose(
         f"{side_by_side} {_plural('conversation', side_by_side)} side by side, {n_ctx // side_by_side} tokens for each."
     )
     if n_ctx // side_by_side < wanted:
-        reasons.append(
-            f"A message with {photos} photos wants about {wanted} tokens and may not fit: make inference.n_ctx at "
-            f"least {wanted * side_by_side}."
-        )
+        what = f"a message with {photos} photos wants about {wanted} tokens and may not fit"
+        troubles.append(Finding(ok=False, what=what, fix=f"make inference.n_ctx at least {wanted * side_by_side}"))
     needed = shape.text + shape.projector + context + shape.buffers
     on_card = needed if whole and device is not None and not device.shared else 0
-    fits = hardware.memory >= needed - on_card
-    if not fits:
-        reasons.append(
-            f"The model needs {_size(needed - on_card)} of memory and {_size(hardware.memory)} can be had: choose a "
-            "smaller model, or close other programs."
-        )
+    if hardware.memory < needed - on_card:
+        what = f"the model needs {_size(needed - on_card)} of memory and {_size(hardware.memory)} can be had"
+        fix = "choose a smaller model (python -m bot model list) or a smaller inference.n_ctx, or close other programs"
+        troubles.append(Finding(ok=False, what=what, fix=fix))
     return Choice(
         gpu_layers=layers,
         threads=chosen_threads,
@@ -181,7 +185,7 @@ def choose(
         visual_tokens=photo,
         parallel=side_by_side,
         reasons=tuple(reasons),
-        fits=fits,
+        troubles=tuple(troubles),
     )
 
 

@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import math
+import re
 import resource
 import signal
 import sys
@@ -23,12 +24,12 @@ from PIL import Image, ImageCms
 from bot.errors import PhotoError
 from inference.darkroom import HELLO, REPLY, REQUEST, Normalised
 
-#: Most pixels by kind: what decodes within 400 MB and about two seconds of a core. A baseline JPEG is shrunk while it
-#: is decoded; a progressive one holds its whole spectrum, WebP three canvases, in memory; an HEIC in one piece is
-#: decoded by one thread.
+#: Most pixels by kind: what decodes within 400 MB and about two seconds of a core. A JPEG of one scan is shrunk while
+#: it is decoded; one of several, progressive or not, holds its whole spectrum, WebP three canvases, in memory; an HEIC
+#: in one piece is decoded by one thread.
 PIXELS = {
     "JPEG": 120_000_000,
-    "progressive": 50_000_000,
+    "scans": 50_000_000,
     "PNG": 50_000_000,
     "GIF": 50_000_000,
     "WEBP": 24_000_000,
@@ -38,7 +39,9 @@ PIXELS = {
 BYTES = {"HEIF": 8_000_000}
 #: Most scans of a JPEG: a progressive one has about ten, and each walks over the whole picture again.
 SCANS = 64
-_SCAN = b"\xff\xda"
+#: A marker among a JPEG's coded data: no stuffed zero, no restart, no filling.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_ALONE, _SCAN, _END = (0x01, 0xD8), 0xDA, 0xD9
 #: Under this many pixels a side shows nothing.
 LEAST = 16
 #: A kept picture's longer side is at most so many times ``short_side``: a strip of paper costs no more than a page.
@@ -145,15 +148,29 @@ def _target(width: int, height: int, short_side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+def _scans(data: bytes) -> int:
+    """How often a JPEG walks over its picture. A film that a phone hangs behind its end does not count."""
+    scans, at = 0, 2
+    while found := _MARKER.search(data, at):
+        marker, at = found[0][1], found.end()
+        if marker == _END:
+            break
+        if marker not in _ALONE:
+            scans += marker == _SCAN
+            at += int.from_bytes(data[at : at + 2], "big")
+    return scans
+
+
 def _pillow(data: bytes, kind: str, short_side: int) -> _Negative:
     image = Image.open(io.BytesIO(data), formats=[kind])
     width, height = image.size
-    _checked(width, height, "progressive" if image.info.get("progressive") else kind)
+    scans = _scans(data) if kind == "JPEG" else 1
+    _checked(width, height, "scans" if scans > 1 else kind)
     orientation = _orientation(image)
     profile = image.info.get("icc_profile")
     if kind == "JPEG":
-        if data.count(_SCAN) > SCANS:
-            raise PhotoError("broken", f"JPEG: {data.count(_SCAN)} scans")
+        if scans > SCANS:
+            raise PhotoError("broken", f"JPEG: {scans} scans")
         wide, high = _target(width, height, short_side)
         image.draft(None, (wide, high))
     shrunk = math.ceil(width / image.width)

@@ -48,6 +48,8 @@ def _unknown(argument: str) -> str:
 
 def _settings(path: Path) -> dict[str, Any]:
     """What the file says, where every key is known and every value of its kind; the rest is judged by ``run``."""
+    if not path.exists():
+        raise ConfigError(f"{path}: there is no such file; `git checkout {path.name}` brings it back")
     text, settings = toml.read(path)
     if wrong := toml.faults(settings):
         raise ConfigError(toml.told(path, text, wrong))

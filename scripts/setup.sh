@@ -113,6 +113,9 @@ find_python() {
     python=$candidate python_version=$version
     return
   done
+  if [ -n "${PYTHON:-}" ] && [ -z "$seen" ]; then
+    die "PYTHON names $PYTHON, and that does not run." "Name one that does, PYTHON=/path/to/python3.12 $0, or none."
+  fi
   die "Python 3.11, 3.12 or 3.13 is needed, and none was found.${seen:+ (Found:${seen%;}.)}" \
     "Install one (Debian 12, Ubuntu 24.04: sudo apt install python3 python3-venv; macOS: brew install python@3.13)," \
     "or name it: PYTHON=/path/to/python3.12 $0"
@@ -221,7 +224,8 @@ need() { # run|check ARGUMENTS OF run
   if [ -n "$temporary" ]; then export TMPDIR=$temporary; else unset TMPDIR; fi
 }
 
-cleanup() { rm -rf build/setup.lock build/tmp; }
+# The lock last: who finds none may take the folder for his own.
+cleanup() { rm -rf build/tmp build/setup.lock; }
 
 pip() { .venv/bin/python -m pip "$@"; }
 

@@ -185,14 +185,16 @@ def test_one_process_answers_a_line_each_with_jsonl(shop: Shop) -> None:
         {"customer": "b", "text": "包邮吗？"},
         "not a question",
         {"customer": "c", "text": " "},
+        {"customer": "c", "text": 5},
         {"customer": "c", "text": "", "photos": [str(cut)]},
     ]
     done = shop.run("ask", "--jsonl", stdin="\n".join(json.dumps(line) for line in lines) + "\n")
     answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [bool(answer.get("reply")) for answer in answers] == [True, True, False, False, False]
+    assert [bool(answer.get("reply")) for answer in answers] == [True, True, False, False, False, False]
     assert "line 3" in answers[2]["error"]
     assert answers[3]["error"] == "line 4: say something, or give a photo"
-    assert answers[4]["error"] == f"{cut}: the file is incomplete; take or save the picture again"
+    assert "customer and text are texts" in answers[4]["error"]
+    assert answers[5]["error"] == f"{cut}: the file is incomplete; take or save the picture again"
     assert done.returncode == 1
     good = shop.run("ask", "--jsonl", stdin=json.dumps(lines[0]) + "\n")
     assert good.returncode == 0
@@ -264,7 +266,17 @@ def test_doctor_finds_the_shipped_shop_well_and_a_missing_model_not(shop: Shop) 
     before = {path: path.read_bytes() for path in (shop.folder / "data").rglob("*") if path.is_file()}
     assert shop.run("doctor").returncode == 0
     assert before == {path: path.read_bytes() for path in (shop.folder / "data").rglob("*") if path.is_file()}
-    shop.config.write_text(shop.config.read_text() + 'model = "/nowhere/model.gguf"\n', encoding="utf-8")
+    written = shop.config.read_text()
+    shop.config.write_text(written + 'model = "/nowhere/model.gguf"\n', encoding="utf-8")
     done = shop.run("doctor", "--json")
     assert done.returncode == 1
     assert any(not f["ok"] and f["part"] == "model" for f in json.loads(done.stdout)["findings"])
+    # A model beside the configuration is found there, and what this machine cannot bear is no tick.
+    shop.folder.joinpath("models").symlink_to(ROOT / "inference" / "demo")
+    huge = written.replace("n_ctx = 4096", 'n_ctx = 200_000_000\nmodel = "models/demo.gguf"')
+    shop.config.write_text(huge, encoding="utf-8")
+    done = shop.run("doctor", "--json")
+    [lacking] = [f for f in json.loads(done.stdout)["findings"] if not f["ok"]]
+    assert done.returncode == 1
+    assert lacking["part"] == "hardware"
+    assert "the model needs" in lacking["what"]

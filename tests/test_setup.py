@@ -294,6 +294,11 @@ def test_a_person_may_name_the_python(machine: Machine) -> None:
     assert "Python 3.13" in machine.start(PYTHON=str(machine.path / "my python")).stdout
 
 
+def test_a_python_that_was_named_and_does_not_run_is_told_by_its_name(machine: Machine) -> None:
+    said = machine.start(PYTHON="/nowhere/python3").stderr
+    assert said.startswith("Error: PYTHON names /nowhere/python3, and that does not run.")
+
+
 def test_the_bot_has_its_temporary_files_where_they_were_before_the_set_up(machine: Machine) -> None:
     assert "temporary files: where they always are" in machine.start().stderr
     shutil.rmtree(machine.clone / ".venv")
@@ -435,6 +440,13 @@ def test_a_slip_in_the_settings_is_said_before_anything_is_installed(machine: Ma
 def test_settings_that_only_the_bot_can_judge_do_not_stop_the_set_up(machine: Machine) -> None:
     machine.settings('[shops.mine]\nname = "x"\nlanguage = "de"\n[storage]\nurl = "x"\n[web]\nport = 78000\n')
     assert machine.start().returncode == 0
+
+
+def test_settings_that_are_gone_are_said_with_the_way_to_get_them_back(machine: Machine) -> None:
+    (machine.clone / "bot.toml").unlink()
+    said = machine.start()
+    assert said.returncode == 2
+    assert "`git checkout bot.toml` brings it back" in said.stderr
 
 
 def test_a_taken_port_is_said_before_anything_is_installed_as_run_would(machine: Machine) -> None:

@@ -96,7 +96,7 @@ def shelf(products: Sequence[Product]) -> list[dict[str, Any]]:
         variant = product.variants[at % len(product.variants)]
         cards.append(
             {
-                "name": variant.colour + product.name,
+                "name": product.named(variant),
                 "about": product.about,
                 "price": money(variant.price),
                 "stock": variant.stock,

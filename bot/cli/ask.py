@@ -91,7 +91,9 @@ def question(number: int, line: bytes, encoding: str) -> tuple[str, str, list[Pa
     """Who asks, his words and his photos, of one line. Raises :class:`BotError`, which names the line."""
     try:
         raw = json.loads(line.decode(encoding))
-        customer, text = str(raw.get("customer", "me")), str(raw.get("text", ""))
+        customer, text = raw.get("customer", "me"), raw.get("text", "")
+        if not (isinstance(customer, str) and isinstance(text, str)):
+            raise TypeError("customer and text are texts")
         photos = [Path(path) for path in raw.get("photos", [])]
     except UnicodeDecodeError as exc:
         raise BotError(f"line {number} is not written in {encoding}: save the questions in this encoding") from exc

@@ -63,7 +63,8 @@ def list_(
     if not found:
         typer.echo("nobody has written yet")
         return
-    rows = [("id", "channel", "since", "last message", "messages")]
+    zone = datetime.now().astimezone().tzname()
+    rows = [("id", "channel", f"since ({zone})", f"last message ({zone})", "messages")]
     rows += [
         (str(each.customer), each.customer.channel, _local(each.since), _local(each.last), str(each.messages))
         for each in found

@@ -73,9 +73,11 @@ def restore(context: typer.Context, file: Annotated[Path, typer.Argument(help="A
     place.data.mkdir(parents=True, exist_ok=True)
     with RunLock(place.lock), _bar("restoring") as progress:
         restored = put_back(file, place.url, place.photos, in_use=False, progress=progress)
-    typer.echo("restored" + "".join(f"; what was there before: {path}" for path in restored.aside))
-    if restored.erased_again:
-        typer.echo(f"{restored.erased_again} customers who were erased after the copy was made were erased again")
+    before = " and ".join(map(str, restored.aside))
+    typer.echo("restored" + (f"; what was there before: {before}" if before else ""))
+    if gone := restored.erased_again:
+        who, were = ("customer who was", "was") if gone == 1 else ("customers who were", "were")
+        typer.echo(f"{gone} {who} erased after the copy was made {were} erased again")
 
 
 @contextmanager

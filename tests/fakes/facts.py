@@ -53,7 +53,7 @@ class ScriptedFacts:
     ) -> None:
         self._found = found
         #: The customer's order lines; a test may move them on.
-        self.orders = head
+        self.ordered = head
         self.asked: list[tuple[str, Seen | None]] = []
         #: What was told, as its rows stand now; a test may change a row or take it away.
         self.rows: dict[str, Fact] = {}
@@ -67,5 +67,5 @@ class ScriptedFacts:
     async def current(self, customer: Customer, ids: Collection[str]) -> Sequence[Fact]:
         return [self.rows[id_] for id_ in ids if id_ in self.rows]
 
-    async def head(self, customer: Customer) -> Sequence[str]:
-        return self.orders
+    async def orders(self, customer: Customer) -> Sequence[str]:
+        return self.ordered

@@ -28,7 +28,7 @@ def card(free: int, *, shared: bool = False) -> Device:
 
 
 def said(choice: Choice) -> str:
-    return " ".join(choice.reasons)
+    return " ".join([*choice.reasons, *(f"{trouble.what}: {trouble.fix}" for trouble in choice.troubles)])
 
 
 @pytest.mark.parametrize(
@@ -177,15 +177,23 @@ def test_a_longer_answer_or_more_photos_want_more_room() -> None:
 
 def test_a_model_too_big_for_the_memory_is_said_with_the_way_out() -> None:
     choice = choose(machine(memory=4 * GIB), EIGHT_B, n_ctx=8192)
-    assert not choice.fits
-    assert "7.5 GB" in choice.reasons[-1]
-    assert "smaller model" in choice.reasons[-1]
-    assert choose(machine(memory=8 * GIB), EIGHT_B, n_ctx=8192).fits
+    [trouble] = choice.troubles
+    assert not trouble.ok
+    assert "7.5 GB" in trouble.what
+    assert "smaller model" in trouble.fix
+    assert choose(machine(memory=8 * GIB), EIGHT_B, n_ctx=8192).troubles == ()
 
 
 def test_a_card_with_memory_of_its_own_spares_the_machines() -> None:
-    assert choose(machine(memory=2 * GIB, devices=(card(24 * GIB),)), EIGHT_B, n_ctx=8192).fits
-    assert not choose(machine(memory=2 * GIB, devices=(card(24 * GIB, shared=True),)), EIGHT_B, n_ctx=8192).fits
+    assert choose(machine(memory=2 * GIB, devices=(card(24 * GIB),)), EIGHT_B, n_ctx=8192).troubles == ()
+    assert choose(machine(memory=2 * GIB, devices=(card(24 * GIB, shared=True),)), EIGHT_B, n_ctx=8192).troubles
+
+
+def test_layers_for_a_card_that_is_not_there_are_not_believed() -> None:
+    choice = choose(machine(), EIGHT_B, n_ctx=8192, gpu_layers=99)
+    assert (choice.gpu_layers, choice.visual_tokens, choice.most_threads) == (0, 256, 8)
+    assert "there is no card that llama.cpp can use" in choice.troubles[0].what
+    assert choose(machine(), EIGHT_B, n_ctx=8192, gpu_layers=0).troubles == ()
 
 
 def fake_root(root: Path, files: dict[str, str]) -> Path:
@@ -257,4 +265,4 @@ def test_this_machine_can_be_looked_at() -> None:
     assert found.allowed >= 1
     assert found.memory > 0
     assert found.processor
-    assert choose(found, DEMO, n_ctx=8192).fits
+    assert choose(found, DEMO, n_ctx=8192).troubles == ()

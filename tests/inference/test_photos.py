@@ -445,6 +445,40 @@ def test_a_progressive_jpeg_may_have_fewer_pixels_than_another() -> None:
     assert fault(data[:size] + struct.pack(">HH", 8_000, 8_000) + data[size + 4 :]) == "too_many_pixels"
 
 
+def in_scans(size: tuple[int, int]) -> bytes:
+    """A baseline JPEG of flat grey whose three components stand in scans of their own."""
+
+    def segment(marker: int, body: bytes) -> bytes:
+        return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+    width, height = size
+    bits = -(-width // 8) * -(-height // 8) * 2
+    flat = b"\0" * (bits // 8) + (bytes([(1 << (8 - bits % 8)) - 1]) if bits % 8 else b"")
+    tables = b"".join(segment(0xC4, bytes([of]) + b"\1" + b"\0" * 16) for of in (0x00, 0x10))
+    parts = b"".join(bytes([n, 0x11, 0]) for n in (1, 2, 3))
+    head = segment(0xDB, b"\0" + b"\1" * 64) + segment(0xC0, struct.pack(">BHHB", 8, height, width, 3) + parts)
+    scans = b"".join(segment(0xDA, bytes([1, n, 0, 0, 63, 0])) + flat for n in (1, 2, 3))
+    return b"\xff\xd8" + head + tables + scans + b"\xff\xd9"
+
+
+def test_a_jpeg_of_several_scans_may_have_no_more_pixels_than_a_progressive_one() -> None:
+    """It looks like a baseline one, and holds its spectrum in memory all the same."""
+    assert keep(in_scans((64, 48))).width == 64
+    assert fault(in_scans((10_000, 5_008))) == "too_many_pixels"
+
+
+def test_a_film_behind_a_photo_is_none_of_its_scans() -> None:
+    """Phones hang one there; by chance it holds what looks like the beginning of a scan."""
+    for photo in (saved(red_blue(), "JPEG"), saved(red_blue(), "JPEG", progressive=True)):
+        assert keep(photo + b"\xff\xda\x00\x08film" * 1000).width == 96
+
+
+def test_marks_inside_a_header_are_no_scans() -> None:
+    data = saved(red_blue(), "JPEG")
+    note = b"\xff\xda" * 100
+    assert keep(data[:2] + struct.pack(">BBH", 0xFF, 0xFE, len(note) + 2) + note + data[2:]).width == 96
+
+
 def test_a_heavy_heic_is_too_big() -> None:
     data = (PICTURES / "red-blue.heic").read_bytes()
     assert fault(data + b"\x00" * 8_000_000) == "too_big"

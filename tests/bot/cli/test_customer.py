@@ -63,7 +63,8 @@ def test_the_list_shows_who_there_is_and_nothing_that_was_said(
     app(["--config", settings, "customer", "list"], standalone_mode=False)
     said = capsys.readouterr().out
     heading, *rows = (line.split() for line in said.splitlines())
-    assert heading == ["id", "channel", "since", "last", "message", "messages"]
+    zone = f"({datetime.now().astimezone().tzname()})"
+    assert heading == ["id", "channel", "since", zone, "last", "message", zone, "messages"]
     assert sorted((row[0], row[1], row[-1]) for row in rows) == [
         ("ask:local:u1", "ask", "2"),
         ("telegram:7:u2", "telegram", "1"),
