@@ -14,9 +14,10 @@ MOST_WORDS = 1_000
 MOST_PHOTOS = 4
 
 _ENDS = (*"。！？!?~～", "吗", "呢", "么", "谢谢", "thanks", "thank you")
-#: Emoji, and as WeChat spells them («[微笑]»): nothing that a model could answer.
+#: Emoji, and as WeChat spells them («[微笑]»): nothing that a model could answer. A tick or a cross is an answer.
 _FACES = re.compile(
-    r"(?:[\s\u200d\ufe0f\u2600-\u27bf\u2b50\u2b55\u2764\U0001f000-\U0001faff\U000e0020-\U000e007f]"
+    r"(?:(?![\u2705\u2713-\u2718\u274c\u274e\u2753-\u2757])"
+    r"[\s\u200d\ufe0f\u2600-\u27bf\u2b50\u2b55\u2764\U0001f000-\U0001faff\U000e0020-\U000e007f]"
     r"|\[[\u3400-\u9fffA-Za-z]{1,8}\])+"
 )
 _SPOKEN = (EventKind.MESSAGE, EventKind.EDITED, EventKind.CHOICE)

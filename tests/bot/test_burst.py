@@ -133,6 +133,8 @@ def test_emoji_alone_are_no_question(text: str) -> None:
     assert body(event("1", text), event("2", "在吗")) == [f"{text}\n在吗"]
 
 
-@pytest.mark.parametrize("text", ["？", "1", "👍好", "[红色的还有没有现货]", "…", "+1", "❤️1", "1️⃣", "[1]", "[]"])
+@pytest.mark.parametrize(
+    "text", ["？", "1", "👍好", "[红色的还有没有现货]", "…", "+1", "✅", "❌", "❓", "❤️1", "1️⃣", "[1]", "[]"]
+)
 def test_signs_and_figures_are_words(text: str) -> None:
     assert turn([event("1", text)], "zh") == ([text], [])
