@@ -27,7 +27,8 @@ from inference.sources import SOURCES, Source, SourceName
 __all__ = ["SOURCES", "Hub", "Progress", "SourceName", "safe"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+#: No file is larger than 18 digits tell; Python refuses to read numbers of some thousand.
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 _REDIRECTS = {301, 302, 303, 307, 308}
 _LATER = {408, 425, 429, 500, 502, 503, 504}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -35,6 +36,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _ASKED = 60.0
 #: A try that brought this much was a good one: patience begins anew.
 _GOOD = 1 << 16
+#: Most bytes of a file that any system knows.
+_LARGEST = (1 << 63) - 1
 
 
 def safe(target: httpx.URL, endpoint: httpx.URL) -> bool:
@@ -128,29 +131,30 @@ class Hub:
     # --- what there is
 
     async def _remotes(self, client: httpx.AsyncClient, row: ModelRow, quant: Quant) -> list[Remote]:
-        raw = await self._patiently(lambda: self._listing(client, row.repo))
-        try:
-            entries = {name: (size, sha, revision) for name, size, sha, revision in self._source.entries(raw)}
-        except (KeyError, TypeError, ValueError) as exc:
-            raise self._strange() from exc
+        entries = await self._patiently(lambda: self._listing(client, row.repo))
         remotes = []
         for name in (quant.text.name, quant.projector.name):
             if name not in entries:
                 raise ModelError(f"{self._source.title} has no {name} in {row.repo}; {self._other()}")
             size, sha, revision = entries[name]
+            if size > _LARGEST:
+                raise self._strange()
             if not _SHA256.fullmatch(sha) or size <= 0:
                 raise ModelError(f"{self._source.title} announces no SHA-256 of {name}; {self._other()}")
             url = self._endpoint + self._source.file(row.repo, name)
             remotes.append(Remote(name=name, size=size, sha256=sha, revision=revision, url=url))
         return remotes
 
-    async def _listing(self, client: httpx.AsyncClient, repo: str) -> Any:
+    async def _listing(self, client: httpx.AsyncClient, repo: str) -> dict[str, tuple[int, str, str]]:
+        """Name → size, SHA-256, revision."""
         async with self._get(client, self._endpoint + self._source.listing(repo), {}) as response:
             self._refused(response, repo)
             await response.aread()
             try:
-                return response.json()
-            except ValueError as exc:
+                listed = self._source.entries(response.json())
+                return {name: (size, sha, revision) for name, size, sha, revision in listed}
+            except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as exc:
+                # Also a size of 1e999, which JSON reads as infinite, and lists in lists without end.
                 raise self._strange() from exc
 
     # --- a file
@@ -222,7 +226,7 @@ class Hub:
             return
         if code in _LATER:
             after = response.headers.get("Retry-After", "")
-            raise _Again(f"it answers {code}", float(after) if after.isdigit() else 0.0)
+            raise _Again(f"it answers {code}", float(after) if after.isdecimal() else 0.0)
         if code in (401, 403, 404):  # Hugging Face answers 401 for what does not exist
             raise ModelError(f"{self._source.title} has no {what}, or does not give it to everyone; {self._other()}")
         raise ModelError(f"{self._source.title} answers {code} for {what}; {self._other()}")

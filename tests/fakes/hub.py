@@ -47,6 +47,8 @@ class FakeHub:
     listing: bytes | None = None
     #: Seconds between pieces of a file.
     pause_s: float = 0.0
+    #: The range that is said to be sent, in place of the true one.
+    content_range: str = ""
     #: Seconds that a «later» asks for.
     retry_after: str = ""
     seen: list[tuple[str, str]] = field(default_factory=list)
@@ -185,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_header("Content-Length", str(len(body)))
         if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            self.send_header("Content-Range", hub.content_range or f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
         cut = hub.cuts.pop(0) if hub.cuts else len(body)
         for at in range(0, min(cut, len(body)), 16_384):

@@ -223,6 +223,13 @@ async def test_a_wrong_range_is_never_glued_on(hub: FakeHub, row: ModelRow, tmp_
     whole(hub, tmp_path)
 
 
+@pytest.mark.parametrize("told", ["bytes */600000", "bytes ²-599999/600000", f"bytes {'9' * 5000}-1/600000"])
+async def test_a_range_that_is_none_begins_anew(hub: FakeHub, row: ModelRow, tmp_path: Path, told: str) -> None:
+    hub.cuts, hub.content_range = [200_000], told
+    await pull(hub, row, tmp_path)
+    whole(hub, tmp_path)
+
+
 async def test_tries_begin_anew_while_something_comes(hub: FakeHub, row: ModelRow, tmp_path: Path) -> None:
     hub.cuts = [100_000] * 5
     await pull(hub, row, tmp_path)
@@ -375,6 +382,21 @@ async def test_a_hub_that_asks_for_hours_is_asked_again_sooner(
     assert waited == [60.0]
 
 
+@pytest.mark.parametrize("when", ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "²", "nan", "1e9"])
+async def test_a_time_that_is_no_number_of_seconds_is_not_waited_for(
+    hub: FakeHub, row: ModelRow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr("inference.hub.asyncio.sleep", sleep)
+    hub.statuses, hub.retry_after = [503], when
+    await pull(hub, row, tmp_path)
+    assert waited == [0.01]
+
+
 async def test_a_hub_that_falls_silent_is_no_try_without_end(hub: FakeHub, row: ModelRow, tmp_path: Path) -> None:
     hub.pause_s = 1.0
     silent = Hub(SOURCES["huggingface"], env=hub.env, attempts=1, pause_s=0.01, silence_s=0.2)
@@ -405,6 +427,26 @@ async def test_a_login_page_is_not_a_list(
     hub.listing = listing
     said = await refused(hub, row, tmp_path, source)
     assert "does not answer as" in said or "has no" in said
+
+
+@pytest.mark.parametrize("size", ["1e999", "-1e999", "NaN", "9" * 400, "9" * 5000, str(2**63), "[[]]", '"²"'])
+@pytest.mark.parametrize("source", ["huggingface", "modelscope"])
+async def test_a_size_that_no_file_has_is_no_answer_of_a_hub(
+    hub: FakeHub, row: ModelRow, tmp_path: Path, source: SourceName, size: str
+) -> None:
+    hub.announced = {TEXT: 123_123_123}
+    listing = json.dumps(hub.huggingface() if source == "huggingface" else hub.modelscope())
+    hub.listing = listing.replace("123123123", size).encode()
+    assert "does not answer as" in await refused(hub, row, tmp_path, source)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("nested", [b"[", b'{"Data":'])
+async def test_a_list_in_a_list_without_end_is_no_answer_of_a_hub(
+    hub: FakeHub, row: ModelRow, tmp_path: Path, nested: bytes
+) -> None:
+    hub.listing = nested * 200_000
+    assert "does not answer as" in await refused(hub, row, tmp_path)
 
 
 @pytest.mark.parametrize("none", ["", None, 7, "../x"])

@@ -17,9 +17,9 @@ import pytest
 from bot.errors import StorageError
 from storage import archive, copies, schema
 from storage.copies import backup, restore
-from storage.photos import PhotoFiles, erase
+from storage.photos import PhotoFiles, erase, path_of
 from storage.store import open_store
-from tests.storage.values import ANNA, BORIS, exchange, message, reply
+from tests.storage.values import ANNA, BORIS, exchange, message, photo, reply, sent
 
 
 @dataclass
@@ -145,6 +145,25 @@ async def test_a_photo_that_is_lost_does_not_stop_a_backup(url: str, photos: Pat
     restore(tmp_path / "b.zip", url, photos, in_use=False, progress=silent)
 
 
+async def test_a_photo_that_is_still_being_written_is_no_part_of_a_backup_and_not_missing_in_it(
+    url: str, photos: Path, tmp_path: Path
+) -> None:
+    """Its row has no size yet: nobody was told that it is kept, and the same bytes are simply added again."""
+    await live(url, photos)
+    unwritten, unsized = photo("a"), photo("b")
+    async with open_store(url) as store:
+        await sent(store, ANNA, unwritten, unsized, size=None)
+    path = path_of(photos, unsized.sha256)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"\xff\xd8 its file stands, its size does not")
+    manifest = backup(url, photos, tmp_path / "b.zip", silent)
+    assert (manifest.photos, manifest.missing) == (2, 0)
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive_:
+        assert archive.photo_name(unsized.sha256) not in archive_.namelist()
+    restore(tmp_path / "b.zip", url, photos, in_use=False, progress=silent)
+    assert len(jpegs(photos)) == 2
+
+
 def test_a_backup_is_never_written_over(url: str, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "b.zip").write_text("precious")
     with pytest.raises(StorageError, match="exists already"):
@@ -213,6 +232,24 @@ async def test_another_shop_s_backup_is_put_in_place_as_it_is(url: str, photos: 
     restored = restore(tmp_path / "b.zip", other, tmp_path / "other" / "photos", in_use=False, progress=silent)
     assert restored.erased_again == 0
     assert await told(other) == ["在吗", "在的。"] * 2
+
+
+async def test_a_number_that_the_backup_gave_away_is_given_to_nobody_else(
+    url: str, photos: Path, tmp_path: Path
+) -> None:
+    """Also in the place of a database that has not come as far: no row tells of the erased who had it."""
+    await live(url, photos)
+    async with open_store(url) as store:
+        given = (await store.begin(BORIS, language="zh")).id
+        await store.erase(BORIS)
+    backup(url, photos, tmp_path / "b.zip", silent)
+    other = f"sqlite:///{tmp_path}/other/bot.db"
+    schema.migrate(other, tmp_path)
+    async with open_store(other) as store:
+        assert (await store.begin(ANNA, language="zh")).id < given
+    restore(tmp_path / "b.zip", other, tmp_path / "other" / "photos", in_use=False, progress=silent)
+    async with open_store(other) as store:
+        assert (await store.begin(ANNA, language="zh")).id > given
 
 
 async def test_a_damaged_database_can_be_replaced(url: str, file: Path, photos: Path, tmp_path: Path) -> None:
@@ -359,6 +396,24 @@ async def test_photos_that_would_swell_are_refused(url: str, photos: Path, tmp_p
     await live(url, photos)
     backup(url, photos, tmp_path / "b.zip", silent)
     bad = rewritten(tmp_path / "b.zip", tmp_path / "bad.zip", no_change, zipfile.ZIP_DEFLATED)
+    await refused(bad, url, photos, "its photos are packed as no backup packs them")
+
+
+@pytest.mark.parametrize("more", [1_000, -3])
+async def test_a_photo_that_announces_another_size_than_it_has_is_refused(
+    url: str, photos: Path, tmp_path: Path, more: int
+) -> None:
+    """Not packed, so it takes what it is: who believed the announced size would take half a photo for a whole one."""
+    await live(url, photos)
+    backup(url, photos, tmp_path / "b.zip", silent)
+
+    def announce(_: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        manifest["photo_bytes"] += more
+
+    bad = rewritten(tmp_path / "b.zip", tmp_path / "bad.zip", announce)
+    with zipfile.ZipFile(bad, "a") as archive_:
+        next(info for info in archive_.infolist() if info.filename.startswith("photos/")).file_size += more
+        archive_.comment = b"has the list of contents written anew"
     await refused(bad, url, photos, "its photos are packed as no backup packs them")
 
 

@@ -58,6 +58,15 @@ def test_kill_9_frees_the_lock(tmp_path: Path) -> None:
         assert path.read_text() == f"{os.getpid()}\n"
 
 
+def test_who_holds_the_lock_leaves_nothing_of_what_stood_there(tmp_path: Path) -> None:
+    """After ``kill -9`` a longer number stands in the file."""
+    path = tmp_path / "run.lock"
+    path.write_text("99999999999\n")
+    with RunLock(path):
+        assert path.read_text() == f"{os.getpid()}\n"
+        assert holder(path) == os.getpid()
+
+
 def test_a_lock_whose_holder_has_not_said_who_he_is_still_holds(tmp_path: Path) -> None:
     path = tmp_path / "run.lock"
     with RunLock(path):

@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import Connection
 
 from bot.errors import Erased, PhotoError, StorageError
-from bot.model import Customer
+from bot.model import Customer, Photo
 from bot.ports import Erased as ErasedOf
-from storage import photos
+from storage import customers, photos
 from storage.photos import PhotoFiles, path_of
 from storage.store import SqlStore
 from tests.storage.values import ANNA, BORIS, message
@@ -63,6 +65,34 @@ async def test_a_photo_is_named_by_what_arrived_and_kept_as_the_normalised_one(f
     assert (photo.sha256, photo.media_type, photo.width, photo.height) == (name, "image/jpeg", 768, 1024)
     assert files.read(name) == b"\xff\xd8one"
     assert on_disk(folder) == [f"{name[:2]}/{name}.jpg"]
+
+
+async def test_a_photo_is_on_the_disk_before_it_has_its_name_and_its_name_before_its_row_tells_its_size(
+    files: PhotoFiles, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut a name would else stand over half a photo, or a row vouch for one without a name."""
+    path = path_of(folder, hashlib.sha256(b"one").hexdigest())
+    steps: list[tuple[str, int, bool]] = []
+
+    def recorded(descriptor: int) -> None:
+        of = os.fstat(descriptor)
+        steps.append(("folder" if stat.S_ISDIR(of.st_mode) else f"{of.st_size} bytes", of.st_ino, path.exists()))
+
+    def owned(
+        connection: Connection, customer: Customer, photo: Photo, size: int | None, *, event: str | None = None
+    ) -> None:
+        if size is not None:
+            steps.append(("row", 0, path.exists()))
+        customers.own(connection, customer, photo, size, event=event)
+
+    monkeypatch.setattr("storage.photos.os.fsync", recorded)
+    monkeypatch.setattr(photos, "own", owned)
+    await files.add(ANNA, b"one")
+    assert steps == [
+        (f"{len(b'one') + 2} bytes", path.stat().st_ino, False),
+        ("folder", path.parent.stat().st_ino, True),
+        ("row", 0, True),
+    ]
 
 
 async def test_the_same_bytes_are_normalised_once(files: PhotoFiles, normalise: Normaliser) -> None:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from bot.model import Customer
 from storage import rights
@@ -172,5 +176,24 @@ async def test_cleaning_the_file_that_was_cut_off_is_done_at_the_next_opening(ur
         await store.database.write(lambda connection: rights.erase(connection, ANNA))
         assert await store.database.read(rights.scrub_due)
     async with open_store(url) as store:
+        assert not await store.database.read(rights.scrub_due)
+        assert SECRET_WORDS.encode() not in contents(file)
+
+
+async def test_cleaning_the_file_stays_due_while_one_who_reads_is_in_the_way(
+    url: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What he began to read must stay for him, and the words with it."""
+    monkeypatch.setattr("storage.database._BUSY_MS", 50)
+    async with open_store(url) as store:
+        await live(store)
+        with closing(sqlite3.connect(file)) as reader:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT count(*) FROM events").fetchone() == (2,)
+            await store.erase(ANNA)
+            assert SECRET_WORDS.encode() in contents(file)
+            assert await store.database.read(rights.scrub_due)
+            assert not await store.database.scrub()
+        await store.scrub()
         assert not await store.database.read(rights.scrub_due)
         assert SECRET_WORDS.encode() not in contents(file)
