@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -18,7 +19,7 @@ from bot.model import EventKind
 from tests.fakes.loop import Hurried
 from tests.fakes.telegram import TelegramServer
 
-from .stage import Inbox, make, running
+from .stage import PACE, Inbox, make, running
 
 
 def noted(said: set[str | None], adapter: TelegramAdapter) -> bool:
@@ -148,6 +149,27 @@ async def test_a_poison_update_is_skipped_and_confirmed_with_the_rest(
     assert "my secret" not in caplog.text
 
 
+class Quoting(dict[str, Any]):
+    """An update that breaks under the reader, in an error that says what stands in it."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise ValueError(f"{key} is not {self.get(key)!r}")
+
+
+async def test_an_unreadable_update_is_told_of_without_the_words_of_its_error(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Line(0, updates=[Quoting(update_id=7, message={"text": "my address"})])
+    polling = Polling(source, account="7000001", stored=inbox.stored, pace=PACE)
+    task = asyncio.create_task(polling.run(inbox))
+    await source.over.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert "update 7 cannot be read (ValueError)" in caplog.text
+    assert "my address" not in caplog.text
+    assert inbox.mark == "7"
+
+
 async def test_updates_of_nobody_move_the_mark(
     telegram: TelegramServer, adapter: TelegramAdapter, inbox: Inbox
 ) -> None:
@@ -199,6 +221,17 @@ async def test_the_first_question_is_answered_at_once_and_the_next_is_held(
         assert adapter.ready() is None
     assert [call.params["timeout"] for call in telegram.calls] == ["0", "1"]
     assert adapter.ready() == "Telegram is not polled any more"
+
+
+async def test_after_a_failure_the_next_question_is_answered_at_once_again(
+    telegram: TelegramServer, adapter: TelegramAdapter, inbox: Inbox
+) -> None:
+    """One soon knows that the channel works again, though nobody writes."""
+    telegram.allow("getUpdates")
+    telegram.refuse("getUpdates", 500, "Internal Server Error")
+    async with running(adapter, inbox):
+        await telegram.until(lambda: telegram.count("getUpdates") == 4)
+    assert [call.params["timeout"] for call in telegram.calls] == ["0", "1", "0", "1"]
 
 
 async def test_a_lost_network_loses_nothing(telegram: TelegramServer, adapter: TelegramAdapter, inbox: Inbox) -> None:
@@ -360,10 +393,14 @@ def test_waits_between_tries_grow_to_a_ceiling_and_begin_anew() -> None:
 
 
 class Line:
-    """A source that fails as often as it is told, one success between two rows of failures."""
+    """A source that fails as often as it is told, one success between two rows of failures.
 
-    def __init__(self, *rows: int) -> None:
+    It gives ``updates`` with each success; when there is no more to answer, it is over.
+    """
+
+    def __init__(self, *rows: int, updates: Sequence[Any] = ()) -> None:
         self._answers = [answer for row in rows for answer in [*[False] * row, True]]
+        self._updates = updates
         self.over = asyncio.Event()
 
     async def updates(self, offset: int | None, wait: int) -> list[Any]:
@@ -372,7 +409,7 @@ class Line:
             await asyncio.Event().wait()
         if not self._answers.pop(0):
             raise TryLater("the line is dead", seconds=0)
-        return []
+        return [*self._updates]
 
     async def delete_webhook(self) -> None: ...
 

@@ -73,12 +73,14 @@ async def test_only_the_newest_of_a_flood_is_shown(telegram: TelegramServer, ada
 
 async def test_nothing_is_shown_after_the_answer(telegram: TelegramServer, adapter: TelegramAdapter) -> None:
     anna = telegram.customer()
-    telegram.slow("sendMessageDraft", 5)
+    telegram.silence("sendMessageDraft")
+    before = asyncio.all_tasks()
     await adapter.preview(person(anna.id), "", "有")
+    [showing] = asyncio.all_tasks() - before
     await telegram.until(lambda: telegram.drafts)
     await adapter.preview(person(anna.id), "", "有的")
-    await adapter.send(outgoing(person(anna.id), "有的。"))  # did not wait for the slow draft
-    await asyncio.sleep(5 * PACE.preview)
+    await adapter.send(outgoing(person(anna.id), "有的。"))
+    await asyncio.wait([showing])  # whatever it would still show, it has shown now
     assert [call.method for call in telegram.calls] == ["sendMessageDraft", "sendMessage"]
 
 

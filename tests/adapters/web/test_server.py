@@ -20,7 +20,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from adapters.web import Pace, Rates
+from adapters.web import Pace, Rates, server
 from adapters.web.customers import customer_of
 from adapters.web.link import Link
 from adapters.web.server import HEADERS
@@ -70,6 +70,14 @@ class Tab:
             for row in frame["rows"]:
                 if row["speaker"] != "customer":
                     return dict(row)
+
+    async def quiet(self) -> list[dict[str, Any]]:
+        """Returns once the server has done all that was asked here, with the rows that it sent until then."""
+        await self.send(type="ping")
+        rows = list[dict[str, Any]]()
+        while (frame := await self.next("said", "pong"))["type"] == "said":
+            rows += frame["rows"]
+        return rows
 
     async def closed(self) -> int:
         """The code that the server ends the line with."""
@@ -238,6 +246,12 @@ async def test_a_line_that_does_not_begin_with_hello_ends(house: House, frame: s
         assert await other.closed() == 1008
 
 
+async def test_a_line_that_never_says_hello_ends(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_HELLO", 0.01)
+    async with line(house) as other:
+        assert await other.closed() == 1008
+
+
 @pytest.mark.parametrize("frame", ["no json", '{"type":"hello","language":"zh"}', b"\x00"])
 async def test_a_frame_that_no_page_sends_ends_the_line(house: House, frame: str | bytes) -> None:
     async with tab(house) as one:
@@ -378,6 +392,60 @@ async def test_each_tab_of_a_customer_sees_everything_and_nobody_elses_does(hous
         assert (await stranger.next("said", "preview", "thinking", "pong"))["type"] == "pong"
 
 
+class SlowReading:
+    """A store's history of which one reading, counted from now, is given out only when ``go`` is set."""
+
+    def __init__(self, house: House, number: int) -> None:
+        self._history = house.store.history
+        self._left = number
+        self._read, self.go = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> list[Said]:
+        rows = await self._history(*args, **kwargs)
+        self._left -= 1
+        if not self._left:
+            self._read.set()
+            await asyncio.wait_for(self.go.wait(), 10)
+        return rows
+
+    async def read(self) -> None:
+        """Returns once its rows were read: what is said from here on is not among them."""
+        await asyncio.wait_for(self._read.wait(), 10)
+
+
+@asynccontextmanager
+async def overtaken(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Tab, Tab]]:
+    """Two tabs of a customer: the second joined with what it had read before «第二句» was said in the first."""
+    async with tab(house) as one, line(house) as late:
+        await one.say("第一句")
+        await one.answer()
+        await one.quiet()
+        reading = SlowReading(house, 2)  # the first asks whether there is anything
+        monkeypatch.setattr(house.store, "history", reading)
+        await late.send(type="hello", token=one.token, language="zh")
+        await reading.read()
+        await one.say("第二句", "event-0002")
+        await one.answer()
+        await one.quiet()
+        reading.go.set()
+        yield one, late
+
+
+async def test_what_was_said_while_a_tab_joined_is_brought_to_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with overtaken(house, monkeypatch) as (_, late):
+        joined = await late.next("snapshot")
+        brought = await late.quiet()
+    assert [row["text"] for row in joined["rows"]] == ["第一句", "您说的是“第一句”。我看看。"]
+    assert [row["text"] for row in brought] == ["第二句", "您说的是“第二句”。我看看。"]
+
+
+async def test_a_tab_is_not_sent_again_what_another_lacks(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with overtaken(house, monkeypatch) as (one, late):
+        await late.quiet()
+        again = await one.quiet()
+    assert again == []
+
+
 async def test_an_answer_on_its_way_is_shown_to_a_tab_that_joins_late(house: House) -> None:
     house.gate.clear()
     async with tab(house) as one:
@@ -442,14 +510,14 @@ async def test_four_thousand_characters_are_taken(house: House) -> None:
 
 
 async def test_who_sends_too_fast_is_asked_to_wait(tmp_path: Path) -> None:
-    slow = Rates(messages=Pace(burst=2, per_second=0.5))
+    slow = Rates(messages=Pace(burst=2, per_second=0.01))
     async with opened(tmp_path, rates=slow) as house, tab(house) as one:
         for i in range(3):
             await one.say("在吗", f"event-000{i}")
         frames = [await one.next("taken", "refused") for _ in range(3)]
     assert [frame["type"] for frame in frames] == ["taken", "taken", "refused"]
     assert frames[2]["reason"] == "pace"
-    assert 0 < frames[2]["seconds"] <= 2
+    assert 0 < frames[2]["seconds"] <= 100
 
 
 async def test_a_flood_of_frames_ends_the_line(tmp_path: Path) -> None:
@@ -530,6 +598,28 @@ async def test_a_new_conversation_is_empty_in_every_tab(house: House) -> None:
         assert "新的" in (await one.answer())["text"]
     assert first["conversation"] == 0
     assert [snapshot["rows"] for snapshot in snapshots] == [[], []]
+
+
+async def test_what_was_said_while_a_conversation_was_begun_is_shown_in_every_tab(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with tab(house) as one, tab(house, one.token) as two:
+        await one.say("旧的")
+        await one.answer()
+        for each in (one, two):
+            await each.quiet()
+        house.gate.clear()
+        reading = SlowReading(house, 1)
+        monkeypatch.setattr(house.store, "history", reading)
+        await one.send(type="new", language="zh")
+        await reading.read()
+        await two.say("新的", "event-0002")
+        await two.next("taken")
+        reading.go.set()
+        empty = [(await each.next("snapshot"))["rows"] for each in (one, two)]
+        brought = [[row["text"] for row in await each.quiet()] for each in (one, two)]
+    assert empty == [[], []]
+    assert brought == [["新的"], ["新的"]]
 
 
 async def test_a_new_conversation_begins_behind_the_answer_on_its_way(house: House) -> None:

@@ -84,6 +84,20 @@ async def test_who_has_sent_little_of_late_makes_way_though_he_came_last() -> No
         await line.done()
 
 
+async def test_a_photo_that_made_way_is_refused_though_its_rest_arrives_in_that_moment() -> None:
+    """It has a hole by then: what came of it is given up."""
+    to = uploads(all_bodies=1)
+    first = Line(to, "first")
+    await first.send(10)
+    first.kept.set()
+    second = Line(to, "second")  # begins before the first reads on
+    for piece in (bytes(10), None):
+        first._pieces.put_nowait(piece)
+    assert await first.refused() == (408, "line")
+    await second.end()
+    assert await second.done() == 0
+
+
 async def test_a_photo_that_is_here_is_kept_whoever_comes() -> None:
     to = uploads(all_bodies=1)
     first = Line(to, "first")
