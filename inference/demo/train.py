@@ -126,7 +126,7 @@ def seen(out: Path, rank: int, workers: int) -> None:
         shape(out),
         steps=SEEN,
         size=ROWS // workers,
-        top=1.2e-3,
+        top=2.0e-3,
         drills=lambda way: 0.6 if way < 0.95 else 0.4,
         start=out / "told.pt",
         rank=rank,
