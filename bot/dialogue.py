@@ -30,6 +30,7 @@ from bot.model import (
     Unproven,
     money,
 )
+from bot.orders import named as named_orders
 from bot.ports import Engine, FactSource, Store
 from bot.sentences import clauses
 from bot.vocabulary import named
@@ -40,8 +41,6 @@ from bot.writing import NOTE, Show, Tell, Writing
 _HEAD_ORDERS = 3
 #: Messages in which a customer may tell his order piece by piece.
 _PIECES = 4
-#: A number or a phone's tail.
-_FIGURES = re.compile(r"\d{4}")
 _UNPROVEN: dict[Unproven, str] = {
     "tail": "answer.need_tail",
     "number": "answer.need_number",
@@ -101,10 +100,12 @@ class Dialogue:
     ) -> Outcome:
         turn = Writing(self._engine, self.voice, language, show, tell)
         said = _said(body)
-        asked = "\n".join([said, *_pending(conversation)]) if _FIGURES.search(said) else said
+        told = named_orders(said)
+        pieces = _pending(conversation) if told.codes or told.tail else []
+        asked = "\n".join([said, *pieces])
         found = self._fitting(await self._facts.facts(conversation.customer, asked, None))
         found = await self._renewed(conversation, found, turn)
-        if found.unproven and not any(isinstance(part, Photo) for part in body):
+        if found.unproven:
             return self._unproven(found.unproven, body, language, turn)
         turn.orders = await self._facts.orders(conversation.customer)
         turn.found(found, "facts", turn.began)
@@ -113,7 +114,7 @@ class Dialogue:
         action, seen = _proposed(first)
         if action is Action.LOOK_UP and seen is not None:
             since = monotonic()
-            about = "\n".join([said, *_orders(conversation, first)])
+            about = asked if told.codes else "\n".join([asked, *_orders(conversation, first)])
             found = self._fitting(await self._facts.facts(conversation.customer, about, seen))
             turn.found(found, "look_up", since)
             conversation = prompt.ask(conversation, first)
@@ -137,7 +138,7 @@ class Dialogue:
         )
 
     def _unproven(self, why: Unproven, body: Sequence[str | Photo], language: Language, turn: Writing) -> Outcome:
-        """No model is asked whether an order is there."""
+        """No model is asked whether an order is there; a photo beside the number is there for the next question."""
         text = self.voice.say(language, _UNPROVEN[why])
         told = Exchange(body=tuple(body), answer=Answer(action=Action.NEED_ORDER, seen=None, reply=text))
         trace = turn.trace(Action.NEED_ORDER, None)

@@ -98,8 +98,16 @@ def _is(names: Sequence[str], word: str) -> bool:
 
 def _coloured(variant: Variant, words: str) -> bool:
     names = _names(variant.colour, variant.colour_also)
-    short = variant.colour[0] if variant.colour.endswith("色") else ""  # «红» for «红色»
-    return _named(names, words) or bool(short and short in words)
+    short = variant.colour.endswith("色") and _short(variant.colour[0]).search(words)
+    return bool(short) or _named(names, words)
+
+
+@lru_cache(maxsize=256)
+def _short(sign: str) -> re.Pattern[str]:
+    """«红» for «红色», where it is said of a thing («红裙子», «要红的»): in «明白» and «红包» there is no colour."""
+    thing = rf"[色的款裙鞋裤帽伞杯袜衫]|[a-z]|{vocabulary().named.pattern}"
+    before = r"(?:^|[^\u3400-\u9fff]|[要有选拿换是和])"
+    return re.compile(rf"{sign}(?:{thing})|{before}{sign}(?![\u3400-\u9fff])")
 
 
 def _of_kind(product: Product, seen: Seen) -> bool:
@@ -120,25 +128,38 @@ def _seen_variants(products: Sequence[Product], seen: Seen) -> list[tuple[Produc
     return coloured or sorted(alike, key=lambda pair: not pair[1].stock)
 
 
+def _alike(product: Product, variant: Variant, seen: Seen) -> bool | None:
+    """Whether a row is what was seen. ``None``: not by its names, but neither is it certainly something else."""
+    pairs = (
+        ((product.kind, *product.kind_also), seen.kind),
+        ((product.pattern or PLAIN[1], *product.pattern_also), seen.pattern or PLAIN[1]),
+        ((variant.colour, *variant.colour_also), seen.colour),
+    )
+    if all(_is(_names(own[0], own[1:]), word) for own, word in pairs):
+        return True
+    return False if any(_differs(own, word) for own, word in pairs) else None
+
+
+def _differs(own: Sequence[str], word: str) -> bool:
+    """Whether a word certainly names something else: both are everyday names, and of two different things. «藏青色»
+    is none: what a model calls blue may be it.
+    """
+    known = vocabulary().name_of
+    mine = {known[name.lower()] for name in own if name.lower() in known}
+    other = known.get(word.strip().lower())
+    return other is not None and bool(mine) and other not in mine
+
+
 def _match(orders: Sequence[Order], products: Sequence[Product], seen: Seen) -> list[Fact]:
     """Whether an order has a thing like the one in the photo: that is a verdict, so it is held to whole words where the
-    search is generous. Nothing when the data cannot tell: an ordered row is gone, or no row knows a word.
+    search is generous. Nothing when the data cannot tell, or an ordered row is gone.
     """
     rows = {v.sku: (p, v) for p in products for v in p.variants}
-    kinds = {p.id for p in products if _is(_names(p.kind, p.kind_also), seen.kind)}
-    patterns = {
-        p.id
-        for p in products
-        if (p.pattern in PLAIN and seen.pattern in PLAIN) or _is(_names(p.pattern, p.pattern_also), seen.pattern)
-    }
-    colours = {v.sku for _, v in rows.values() if _is(_names(v.colour, v.colour_also), seen.colour)}
     ordered = [(line, rows.get(line.sku)) for order in orders for line in order.lines]
-    for line, row in ordered:
-        if row and row[0].id in kinds & patterns and line.sku in colours:
-            return [Fact(id="match", text=match_line(line.name))]
-    if not ordered or not (kinds and patterns and colours) or any(row is None for _, row in ordered):
-        return []
-    return [Fact(id="match", text=match_line(""))]
+    told = [_alike(*row, seen) if row else None for _, row in ordered]
+    if True in told:
+        return [Fact(id="match", text=match_line(ordered[told.index(True)][0].name))]
+    return [Fact(id="match", text=match_line(""))] if told and None not in told else []
 
 
 def _named_variants(products: Sequence[Product], words: str) -> list[tuple[Product, Variant]]:
@@ -205,7 +226,7 @@ class ShopFacts:
         if seen is not None:
             goods = _goods(_seen_variants(products, seen))
             mine = await self._store.orders(shop, customer)
-            match = _match(meant(mine, words) or mine, products, seen)
+            match = _match(meant(mine, words), products, seen)
             return replace(goods, lines=(*match, *goods.lines))
         orders = await self._orders.asked(shop, customer, words)
         goods = _goods(_named_variants(products, words))

@@ -159,8 +159,11 @@ class Guard:
         return Reason.PRICE if self._of_another_thing(sentence) else None
 
     def _misjudged(self, sentence: str) -> bool:
-        """Whether «this is (not) what you ordered» contradicts the order lines, by the names that it says itself."""
-        goods = {named(m[1]) for line in self._lines for m in _ORDERED.finditer(line.said.whole)} - {frozenset()}
+        """Whether «this is (not) what you ordered» contradicts the order lines, by the names that it says itself, or is
+        said of an order that nobody knows.
+        """
+        ordered = [named(m[1]) for line in self._lines for m in _ORDERED.finditer(line.said.whole)]
+        goods = set(ordered) - {frozenset()}
         things: frozenset[tuple[str, str]] = frozenset()
         for clause in clauses(sentence.lower()) if not sentence.rstrip().endswith(("?", "？")) else ():
             found = verdict(clause)
@@ -170,6 +173,9 @@ class Guard:
             same, at = found
             # «这是您订的蓝色杯子» names it behind.
             things = named(clause[:at]) or things or (named(clause) if same else frozenset())
+            # Without an order there is nothing to say of one; «发错货» alone may be the shop's policy.
+            if not ordered and (same or things):
+                return True
             if goods and things and _contradicted(same, things, goods):
                 return True
         return False

@@ -32,7 +32,7 @@ _MOST_WATCHED = 10_000
 #: Letters, digits and hyphens; up to four letters may stand apart in front of figures: «ZG 260118».
 _TOKEN = re.compile(r"(?<![A-Za-z0-9])(?:([A-Za-z]{1,4}) (?=\d))?([A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)")
 _MOBILE = re.compile(r"(?:(?:00)?86)?1[3-9]\d{9}")
-_DATE = re.compile(r"20\d\d-\d{1,2}-\d{1,2}")
+_DATE = re.compile(r"20\d\d(?:-\d{1,2}-\d{1,2}|(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))")
 _LINK = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 #: «ZG260118-4321»: the tail may hang on the number.
 _TAILED = re.compile(r"(.+)-(\d{4})")
@@ -189,6 +189,17 @@ class _Guesses:
         self._by_both = _Count(_MOST_BY_BOTH, _HOUR_S, clock)
         self._by_order = _Count(_MOST_BY_ORDER, _DAY_S, clock)
         self._by_customer = _Count(_MOST_BY_CUSTOMER, _DAY_S, clock)
+        #: Tails that were wrong: told again, by him or by an answer that is tried again, they are no further guess.
+        self._wrong: dict[Hashable, None] = {}
+
+    def fresh(self, shop: str, customer: Customer, number: str, tails: Iterable[str]) -> list[str]:
+        """Those of the tails that were not found wrong before."""
+        return [tail for tail in tails if (shop, customer, number, tail) not in self._wrong]
+
+    def wrong(self, shop: str, customer: Customer, number: str, tails: Iterable[str]) -> None:
+        self._wrong |= {(shop, customer, number, tail): None for tail in tails}
+        while len(self._wrong) > _MOST_WATCHED:
+            del self._wrong[next(iter(self._wrong))]
 
     def begin(self, shop: str, customer: Customer, number: str) -> bool:
         """Whether a try is allowed; it counts as wrong until it is taken back, so that tries at one time count too."""
@@ -269,19 +280,23 @@ class Orders:
         """The numbers that were tried, and the order when number and tail belong together."""
         tried: list[str] = []
         for number in spellings:
-            tails = told.proofs(number)
+            tails = self._guesses.fresh(shop, customer, number, told.proofs(number))
             if not tails or not self._guesses.begin(shop, customer, number):
                 continue
             tried.append(number)
             for tail in tails:
                 if order := await self._store.bind(shop, customer, number, tail):
                     return tried, order
+            self._guesses.wrong(shop, customer, number, tails)
         return tried, None
 
 
 def meant(orders: Iterable[Order], words: str) -> list[Order]:
-    """Those of a customer's orders that words name by their numbers, or by their parcels' numbers."""
-    return _meant(orders, named(words))
+    """Those of a customer's orders that words name by their numbers, or by their parcels' numbers; all of them where
+    no number is named.
+    """
+    told = named(words)
+    return _meant(orders, told) if told.codes else list(orders)
 
 
 def _meant(orders: Iterable[Order], told: Named) -> list[Order]:

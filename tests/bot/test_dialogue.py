@@ -270,11 +270,12 @@ async def test_an_order_that_is_not_there_is_said_by_the_shop_and_not_by_the_mod
     assert (outcome.source, outcome.trace.action, desk.engine.requests) == ("rule", Action.NEED_ORDER, [])
     english = await desk.ask("ZG260118 9999?", language="en")
     assert english.text == words.say("en", "answer.no_order")
-    # It stands in the history like any other answer, and a photo beside it is looked at.
-    await desk.ask(PHOTO, "ZG260118 9999 这个破了")
-    [first, second] = (await desk.conversation()).exchanges[:2]
-    assert [e.answer and e.answer.reply for e in (first, second)] == [outcome.text, english.text]
-    assert desk.engine.requests, "a photo is looked at"
+    # It stands in the history like any other answer, a photo beside it too.
+    await desk.ask(PHOTO, "订单ZG260118 9999 这个破了")
+    exchanges = (await desk.conversation()).exchanges
+    assert [e.answer and e.answer.reply for e in exchanges] == [outcome.text, english.text, outcome.text]
+    assert PHOTO in exchanges[-1].body
+    assert desk.engine.requests == []
 
 
 @pytest.mark.parametrize(("lacking", "key"), [("tail", "need_tail"), ("number", "need_number"), ("wrong", "no_order")])
@@ -309,6 +310,27 @@ async def test_a_photo_is_looked_up_with_the_orders_that_were_told_last(opened: 
         await desk.ask(said)
     await desk.ask(PHOTO, "对吗")
     assert desk.facts.asked[-1] == ("对吗\nZG260200", SEEN)
+
+
+async def test_a_photo_of_an_order_that_is_named_is_held_against_no_other(opened: Opener) -> None:
+    told = Fact(id="order:ZG260118", text="订单ZG260118 T恤×1 已发货")
+    desk = opened(
+        [written("好的。"), written("", Action.LOOK_UP, SEEN), written("好的。")],
+        lambda words, seen: Facts(lines=(told,) if words == "ZG260118" else ()),
+    )
+    await desk.ask("ZG260118")
+    await desk.ask(PHOTO, "这是订单ZG260127里的吗")
+    assert desk.facts.asked[-1] == ("这是订单ZG260127里的吗", SEEN)
+
+
+@pytest.mark.parametrize("said", ["我想要2026款的连衣裙", "算了，有没有1000元以内的？", "我1120下的单"])
+async def test_a_question_with_figures_is_no_piece_of_an_order(opened: Opener, said: str) -> None:
+    desk = opened(
+        [written("好的。")], lambda words, seen: Facts(unproven="tail" if words == "订单ZG260118到哪了" else None)
+    )
+    await desk.ask("订单ZG260118到哪了")
+    await desk.ask(said)
+    assert desk.facts.asked[-1] == (said, None)
 
 
 async def test_a_look_up_without_a_record_has_nothing_to_look_up(opened: Opener) -> None:

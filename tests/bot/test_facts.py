@@ -181,8 +181,8 @@ async def test_what_is_seen_is_found_or_its_other_colours(facts: ShopFacts, phot
         (seen("蓝色", "条纹", "T恤"), "订单里没有照片里的这款"),
         (seen("红色", "纯色", "T恤"), "订单里没有照片里的这款"),
         (seen("红色", "条纹", "杯子"), "订单里没有照片里的这款"),
-        # Words that no row of the shop knows prove nothing, neither for nor against.
-        (seen("绿色", "条纹", "T恤"), None),
+        (seen("绿色", "条纹", "T恤"), "订单里没有照片里的这款"),
+        # Words that are nobody's everyday names prove nothing, neither for nor against.
         (seen("红色", "豹纹", "T恤"), None),
         (seen("红色", "条纹", "台灯"), None),
         # Like a name is no name: the search is generous, a verdict is not.
@@ -216,7 +216,44 @@ async def test_a_photo_is_held_against_the_order_that_is_named(facts: ShopFacts)
     assert await line("zg-260200收到的是这个") == "订单里没有照片里的这款"
     assert await line("对吗\nZG260118") == "订单里有红色条纹T恤"
     assert await line("对吗") == "订单里有红色条纹T恤", "none is named: any of his"
-    assert await line("ZG999999对吗") == "订单里有红色条纹T恤"
+    assert await line("我的订单ZG999999对吗") == product_line(TEE_STRIPED, TEE_STRIPED.variants[0]), "it is not his"
+
+
+@pytest.mark.parametrize(
+    ("own", "photo"),
+    [
+        ("藏青色", seen("蓝色", "纯色", "T恤")),
+        ("米白色", seen("白色", "纯色", "T恤")),
+        ("红白", seen("红色", "纯色", "T恤")),
+    ],
+)
+async def test_a_name_of_the_shops_own_is_not_certainly_another_colour(own: str, photo: Seen) -> None:
+    tee = product("tee", "T恤", "纯色", (own, 3), ("蓝色", 1), ("白色", 1), ("红色", 1))
+    lines = (OrderLine(sku="tee-0", name=f"{own}T恤", quantity=1, price=Decimal(9)),)
+    facts = ShopFacts(Shelf.store(Knowledge(products=(tee,), orders=(replace(ORDER, lines=lines),))), "", {})
+    await facts.facts(ME, "ZG260118 4321", None)
+    assert "match" not in [fact.id for fact in (await facts.facts(ME, "对吗", photo)).lines]
+
+
+@pytest.mark.parametrize(
+    ("words", "colours"),
+    [
+        ("T恤多少钱", 2),
+        ("明白了，那T恤多少钱", 2),
+        ("白天能送到吗，T恤", 2),
+        ("T恤有红包吗", 2),
+        ("明白。T恤呢", 2),
+        ("白T恤多少钱", 1),
+        ("T恤要白的", 1),
+        ("T恤，白", 1),
+        ("白色T恤", 1),
+        ("那件白短袖", 1),
+    ],
+)
+async def test_a_colours_first_sign_counts_where_it_is_said_of_a_thing(words: str, colours: int) -> None:
+    tee = product("tee", "T恤", "纯色", ("白色", 3), ("红色", 1))
+    facts = ShopFacts(Shelf.store(Knowledge(products=(tee,))), "", {})
+    assert len(await found(facts, words)) == colours
 
 
 async def test_names_of_latin_words_keep_apart() -> None:
@@ -341,6 +378,7 @@ def stranger(n: int) -> Customer:
         ("4321\nZG260118\n我的订单到哪了", None),
         ("4321\nZG260118 9999\nZG260118 8888\nZG260118 7777", None),
         ("9999", None),
+        ("我20261120下的订单到哪了", None),
         ("我的订单呢", None),
         ("订单满1000元包邮吗", None),
         ("ZG260118 ZG260200 4321", None),  # one of the two is his
@@ -358,6 +396,13 @@ async def test_what_is_lacking_of_an_order_that_is_asked_for(
     facts: ShopFacts, words: str, unproven: str | None
 ) -> None:
     assert (await facts.facts(ME, words, None)).unproven == unproven
+
+
+async def test_a_wrong_tail_that_is_told_again_is_no_further_guess(watched: ShopFacts) -> None:
+    """An answer that is tried again asks again, and people repeat themselves."""
+    for _ in range(9):
+        assert (await watched.facts(OTHER, "ZG260118 9999", None)).unproven == "wrong"
+    assert await found(watched, "ZG260118 4321", customer=OTHER) == ["ZG260118"]
 
 
 async def test_it_is_not_told_whether_a_number_exists_when_the_guesses_are_used_up(facts: ShopFacts) -> None:

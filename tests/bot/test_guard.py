@@ -871,3 +871,23 @@ def test_a_day_and_a_warranty_of_the_shop_may_be_said_of_what_they_are_for(sente
 
 def test_a_rule_that_leaves_a_thing_out_holds_for_the_others() -> None:
     assert Guard(["退换：袜子除外，签收后7天内可退换。"], []).check("T恤签收后7天内可退换。") is None
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "照片里是红色条纹T恤，和您订的一致。",
+        "照片里是红色条纹T恤，和您订的不一样。",
+        "This red striped T-shirt is exactly what you ordered.",
+        "没有发错。",
+    ],
+)
+def test_nothing_is_said_of_an_order_that_nobody_knows(sentence: str) -> None:
+    facts, said = ["红色条纹T恤 89元 库存12件"], ["订单ZG260118，尾号9999，对吗？"]
+    assert Guard(facts, said).check(sentence) is Reason.ORDER
+    unnamed = ["订单ZG260118 礼盒×1 已发货"]
+    assert Guard([*facts, *unnamed], said).check(sentence) is None, "of an order whose names say nothing, it may be"
+
+
+def test_what_the_shop_does_when_it_sent_the_wrong_thing_is_no_verdict() -> None:
+    assert Guard(["退换：发错货由本店承担来回运费。"], []).check("发错货的话来回运费由本店承担。") is None
