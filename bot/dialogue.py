@@ -30,6 +30,7 @@ from bot.model import (
     Unproven,
     money,
 )
+from bot.orders import Named
 from bot.orders import named as named_orders
 from bot.ports import Engine, FactSource, Store
 from bot.sentences import clauses
@@ -37,6 +38,8 @@ from bot.vocabulary import named
 from bot.voice import Voice
 from bot.writing import NOTE, Show, Tell, Writing
 
+#: What the ids of order lines begin with.
+_ORDER = "order:"
 #: Order lines that open a conversation.
 _HEAD_ORDERS = 3
 #: Messages in which a customer may tell his order piece by piece.
@@ -101,12 +104,12 @@ class Dialogue:
         turn = Writing(self._engine, self.voice, language, show, tell)
         said = _said(body)
         told = named_orders(said)
-        pieces = _pending(conversation) if told.codes or told.tail else []
-        asked = "\n".join([said, *pieces])
+        asked = "\n".join([said, *_pieces(conversation, told)])
         found = self._fitting(await self._facts.facts(conversation.customer, asked, None))
         found = await self._renewed(conversation, found, turn)
-        if found.unproven:
+        if found.unproven and not any(fact.id.startswith(_ORDER) for fact in found.lines):
             return self._unproven(found.unproven, body, language, turn)
+        unproven = found.unproven
         turn.orders = await self._facts.orders(conversation.customer)
         turn.found(found, "facts", turn.began)
         first, reply = await turn.exchange(conversation, Exchange(body=tuple(body), facts=found.lines))
@@ -114,7 +117,7 @@ class Dialogue:
         action, seen = _proposed(first)
         if action is Action.LOOK_UP and seen is not None:
             since = monotonic()
-            about = asked if told.codes else "\n".join([asked, *_orders(conversation, first)])
+            about = said if told.codes else "\n".join([said, *_orders(conversation, first)])
             found = self._fitting(await self._facts.facts(conversation.customer, about, seen))
             turn.found(found, "look_up", since)
             conversation = prompt.ask(conversation, first)
@@ -127,6 +130,8 @@ class Dialogue:
                 action, seen = led, again or seen
 
         text = self._spoken(action, reply, body, conversation, language)
+        if unproven:  # of another order
+            text = "\n".join([text, self.voice.say(language, _UNPROVEN[unproven])])
         if text != reply:
             await show(text)
         return Outcome(
@@ -206,22 +211,25 @@ def _said(body: Sequence[str | Photo]) -> str:
     return " ".join(part for part in body if isinstance(part, str))
 
 
-def _pending(conversation: Conversation) -> list[str]:
-    """What a customer said since he was asked for his order, the newest first: many tell it in pieces, the number and
-    then the tail.
+def _pieces(conversation: Conversation, told: Named) -> list[str]:
+    """What a customer said of an order in his last messages, the newest first: many tell one in pieces, the number and
+    then the tail, and something else between. Nothing for who tells both now, or neither.
     """
+    if bool(told.codes) == told.tail:
+        return []
     words: list[str] = []
     for exchange in reversed(conversation.exchanges[-_PIECES:]):
-        if exchange.answer is None or exchange.answer.action is not Action.NEED_ORDER:
-            break
-        words.append(_said(exchange.body))
+        said = _said(exchange.body)
+        asked_for = exchange.answer is not None and exchange.answer.action is Action.NEED_ORDER
+        if asked_for or (not told.codes and named_orders(said).codes):
+            words.append(said)
     return words
 
 
 def _orders(conversation: Conversation, now: Exchange) -> list[str]:
     """The numbers of the orders that were told last: a photo that comes behind them is held against these."""
     for exchange in (now, *reversed(conversation.exchanges)):
-        if numbers := [fact.id.removeprefix("order:") for fact in exchange.facts if fact.id.startswith("order:")]:
+        if numbers := [fact.id.removeprefix(_ORDER) for fact in exchange.facts if fact.id.startswith(_ORDER)]:
             return numbers
     return []
 

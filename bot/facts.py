@@ -132,11 +132,13 @@ def _alike(product: Product, variant: Variant, seen: Seen) -> bool | None:
     """Whether a row is what was seen. ``None``: not by its names, but neither is it certainly something else."""
     pairs = (
         ((product.kind, *product.kind_also), seen.kind),
-        ((product.pattern or PLAIN[1], *product.pattern_also), seen.pattern or PLAIN[1]),
+        ((product.pattern, *product.pattern_also), seen.pattern),
         ((variant.colour, *variant.colour_also), seen.colour),
     )
-    if all(_is(_names(own[0], own[1:]), word) for own, word in pairs):
+    plain = product.pattern in PLAIN and seen.pattern in PLAIN
+    if all(_is(_names(own[0], own[1:]), word) or (plain and word == seen.pattern) for own, word in pairs):
         return True
+    # A field that is empty tells nothing.
     return False if any(_differs(own, word) for own, word in pairs) else None
 
 

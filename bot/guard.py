@@ -49,6 +49,7 @@ from bot.claims import (
     value,
 )
 from bot.dates import wider
+from bot.model import joined
 from bot.numerals import folded, plain
 from bot.promises import DEEDS
 from bot.roles import Role, proven, roles
@@ -206,9 +207,12 @@ class Guard:
         for clause in clauses(plain(sentence)):
             codes = set(CODE.findall(clause)) or codes
             states = {status for status in _STATUSES if status in clause}
-            for code in codes if states else ():
-                lines = [line.said.whole for line in self._lines if stands(code, line.said.whole)]
-                known = {status for status in _STATUSES for line in lines if status in line}
+            lines = {code: [line for line in self._lines if joined(code) in joined(line.said.whole)] for code in codes}
+            # Of a code that only the customer wrote nothing is known: no state, no parcel, nothing that is in it.
+            if not all(lines.values()) and (states or any(lines.values()) or named(clause)):
+                return True
+            for those in lines.values() if states else ():
+                known = {status for status in _STATUSES for line in those if status in line.said.whole}
                 if known and not states <= known:
                     return True
         return False

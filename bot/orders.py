@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
@@ -45,8 +45,8 @@ _ORDER_WORDS = re.compile(
 )
 _ORDER = re.compile(r"订单|\border", re.IGNORECASE)
 #: What stands right before or behind a code that is called an order's: «订单号是 ZG260118», «ZG260118这个订单».
-_CALLED = re.compile(r"(?:订单|\border)[^\d,;，。；]{0,10}\Z", re.IGNORECASE)
-_CALLED_AFTER = re.compile(r"[^\d,.;，。；]{0,4}订单")
+_CALLED = re.compile(r"(?:订单|(?<!退货)(?<!运)单号|查一?下?|\border)[^\d,;，。；]{0,10}\Z", re.IGNORECASE)
+_CALLED_AFTER = re.compile(r"[^\d,.;，。；]{0,6}(?:订单|到哪|到了|发货|物流|什么时候[到发])")
 
 
 def order_line(order: Order, *, parcel: bool = True) -> str:
@@ -82,8 +82,8 @@ class Named:
     hung: Mapping[str, str]
     #: The first line says nothing else.
     bare: bool
-    #: A code is called an order's; an order is spoken of at all.
-    called: bool
+    #: Those of the codes that are called an order's; whether an order is spoken of at all.
+    called: frozenset[tuple[str, ...]]
     order: bool
     #: It has a tail that is called one, or that is all of its first line.
     tail: bool
@@ -99,7 +99,7 @@ def named(words: str) -> Named:
     codes: dict[tuple[str, ...], None] = {}
     called: list[str] = []
     hung: dict[str, str] = {}
-    orders: list[str] = []
+    orders: set[tuple[str, ...]] = set()
 
     def cut(token: re.Match[str]) -> str:
         """Takes the token out when it is understood: the figures of a code must not be taken for a phone's."""
@@ -114,7 +114,7 @@ def named(words: str) -> Named:
             return token[0]
         codes[spellings] = None
         if _CALLED.search(token.string[: token.start()]) or _CALLED_AFTER.match(token.string, token.end()):
-            orders.append(code)
+            orders.add(spellings)
         if tailed := _TAILED.fullmatch(code):
             hung[joined(tailed[1])] = tailed[2]
         return " "
@@ -126,7 +126,7 @@ def named(words: str) -> Named:
         tails=(*named_tails, *called, *_TAIL.findall(rest)),
         hung=hung,
         bare=not re.search(r"\w", _TAIL.sub(" ", rest.partition("\n")[0])),
-        called=bool(orders),
+        called=frozenset(orders),
         order=_ORDER.search(rest) is not None,
         tail=bool(named_tails) or _TAIL.fullmatch(rest.partition("\n")[0].strip()) is not None,
     )
@@ -252,7 +252,7 @@ class Orders:
         mine = await self._store.orders(shop, customer)
         if told.codes:
             mine = await self._named(shop, customer, told, mine)
-        return Facts(lines=tuple(map(order_fact, mine[:_MOST_ORDERS])), unproven=None if mine else _unproven(told))
+        return Facts(lines=tuple(map(order_fact, mine[:_MOST_ORDERS])), unproven=_unproven(told, mine))
 
     async def _named(self, shop: str, customer: Customer, told: Named, mine: list[Order]) -> list[Order]:
         """The orders that are named by their numbers or their parcels' numbers."""
@@ -303,17 +303,17 @@ def _meant(orders: Iterable[Order], told: Named) -> list[Order]:
     return [order for spellings in told.codes if (order := _among(orders, spellings))]
 
 
-def _unproven(told: Named) -> Unproven | None:
+def _unproven(told: Named, found: Collection[Order]) -> Unproven | None:
     """What is lacking to find an order that was clearly asked for. A tax number beside an amount asks for none.
 
     Whether the number is wrong, its tail, or the guesses are used up, looks the same from outside.
     """
     if not told.codes:
-        return "number" if told.order and told.tail else None
-    if not (told.bare or told.called):
+        return "number" if told.order and told.tail and not found else None
+    lacking = [each for each in told.codes if (told.bare or each in told.called) and not _among(found, each)]
+    if not lacking:
         return None
-    proofs = any(told.proofs(code) for spellings in told.codes for code in spellings)
-    return "wrong" if proofs else "tail"
+    return "wrong" if any(told.proofs(code) for spellings in lacking for code in spellings) else "tail"
 
 
 def _among(orders: Iterable[Order], spellings: Iterable[str]) -> Order | None:

@@ -21,7 +21,7 @@ def conversation(
     most_lines: int = 3,
     rounds: int = 4,
 ) -> Conversation:
-    """A whole conversation of about ``rounds`` rounds; one in nine is English."""
+    """A whole conversation of about ``rounds`` rounds; one in twelve is English."""
     english = rng.random() < 0.08
     talk = EnglishTalk(rng, pick, most_lines) if english else Talk(rng, pick, most_lines)
     first = talk.new_photo(clear=True) if rng.random() < 0.5 else None

@@ -33,6 +33,8 @@ PYTHON = {"skimage": "CC0, public domain, BSD-3-Clause", "sklearn": "CC-BY-2.0",
 HELD_OUT = frozenset((Path(__file__).parent / "held_out.txt").read_text(encoding="utf-8").split())
 _KINDS = (".jpg", ".jpeg", ".png", ".webp")
 _SIDE = 384
+#: Fewer held out photographs than these tell nothing.
+LEAST = 40
 
 
 def fetch(folder: Path) -> Path:
@@ -56,7 +58,7 @@ def fetch(folder: Path) -> Path:
 
 def collect(folder: Path) -> tuple[int, int]:
     """Brings every different picture, reduced, into ``folder/seen`` and ``folder/held``; returns how many lie
-    in each.
+    in each. Ends the training when too few came: their figure would be lost after three hours.
     """
     seen, held = folder / "seen", folder / "held"
     if not (folder / "done").exists():
@@ -73,6 +75,12 @@ def collect(folder: Path) -> tuple[int, int]:
             marks.append(mark)
             file = f"{package}__{name}.png"
             picture.save((held if file in HELD_OUT else seen) / file)
+        if (came := len(list(held.iterdir()))) < LEAST:
+            lacking = " ".join(name for name in DEBIAN if not (folder / "packages" / name).exists())
+            raise SystemExit(
+                f"{came} photographs were held out and {LEAST} are needed; these packages did not come: {lacking}. "
+                "Look at the network, run apt-get update, and start the same command again"
+            )
         (folder / "done").touch()
     return len(list(seen.iterdir())), len(list(held.iterdir()))
 

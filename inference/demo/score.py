@@ -267,6 +267,8 @@ def main() -> None:
             f"{what:45} {share:6.1f} %  of {count:5}"
             + ("" if wanted is None else f"   wanted {wanted}{'' if share >= wanted else '  BELOW'}")
         )
+    for what in WANTED.keys() - bench.right.keys():
+        print(f"{what:45} not measured   wanted {WANTED[what]}  BELOW")
     print(f"{bench.calls} answers in {time.monotonic() - began:.0f} s")
     for line in random.Random(1).sample(bench.misses, min(given.misses, len(bench.misses))):
         print("  ", line)

@@ -76,7 +76,9 @@ def vocabulary(out: Path) -> None:
     rng = random.Random("vocabulary")
     pupil = speaking.School.of(None, shop.system(), shop.sections(), gallery(out).labels, None)
     talks = [pupil.conversation(rng) for _ in range(6000)]
-    tokens.vocabulary(shop.system(), [*talks, *shop.recitals()]).save(str(out / "vocabulary.json"))
+    half = out / "vocabulary.part"
+    tokens.vocabulary(shop.system(), [*talks, *shop.recitals()]).save(str(half))
+    half.rename(out / "vocabulary.json")
 
 
 def look(out: Path, rank: int, workers: int) -> None:
@@ -108,7 +110,9 @@ def tower(out: Path) -> Vision:
     """The trained vision tower, its tokens made easy to read."""
     vision = looking.load(out / "vision.pt", shape(out))
     if _stale(out / "channels.pt", out / "vision.pt"):
-        torch.save(looking.channels(vision, gallery(out)), out / "channels.pt")
+        half = out / "channels.part"
+        torch.save(looking.channels(vision, gallery(out)), half)
+        half.rename(out / "channels.pt")
     looking.calm(vision, *torch.load(out / "channels.pt", weights_only=True))
     return vision
 

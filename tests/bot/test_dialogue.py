@@ -300,6 +300,23 @@ async def test_an_order_may_be_told_in_pieces(opened: Opener) -> None:
     ]
 
 
+async def test_something_else_may_stand_between_the_pieces(opened: Opener) -> None:
+    desk = opened([written("好的。")] * 4)
+    for said in ("ZG260118和ZG260121到哪了", "稍等", "4321", "0846"):
+        await desk.ask(said)
+    asked = [words for words, _ in desk.facts.asked]
+    assert asked[1] == "稍等"
+    assert asked[2:] == ["4321\nZG260118和ZG260121到哪了", "0846\nZG260118和ZG260121到哪了"]
+
+
+async def test_what_is_lacking_of_another_order_is_asked_for_behind_the_answer(opened: Opener) -> None:
+    mine = Fact(id="order:ZG260118", text="订单ZG260118 T恤×1 已发货")
+    desk = opened([written("订单ZG260118已发货。")], lambda words, seen: Facts(lines=(mine,), unproven="tail"))
+    outcome = await desk.ask("ZG260118 4321 和 ZG260121 都到哪了")
+    assert outcome.text == "订单ZG260118已发货。\n" + words.say("zh", "answer.need_tail")
+    assert desk.shown[-1] == outcome.text
+
+
 async def test_a_photo_is_looked_up_with_the_orders_that_were_told_last(opened: Opener) -> None:
     told = {name: Fact(id=f"order:{name}", text=f"订单{name} T恤×1 已发货") for name in ("ZG260118", "ZG260200")}
     desk = opened(

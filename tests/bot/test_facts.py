@@ -54,6 +54,7 @@ ORDER = Order(
     carrier="顺丰",
     tracking="SF1234567890",
 )
+TEE_WHITE = OrderLine(sku="tee-0", name="白色T恤", quantity=1, price=Decimal(89))
 LATER = replace(ORDER, number="ZG260200", phone_tail="0001", at=datetime(2026, 11, 22, tzinfo=UTC), tracking="")
 SHOP = Knowledge(products=(TEE, TEE_STRIPED, DRESS, DRESS_DOTTED, MUG), orders=(ORDER, LATER))
 
@@ -190,6 +191,7 @@ async def test_what_is_seen_is_found_or_its_other_colours(facts: ShopFacts, phot
         (seen("蓝色带红边", "条纹", "T恤"), None),
         (seen("红色", "条纹", "T恤衫套装"), None),
         (seen("红", "条纹", "短袖"), "订单里有红色条纹T恤"),
+        (seen("red", "stripes", "T-shirts"), "订单里有红色条纹T恤"),
         # What the model calls a thing is no fact.
         (seen("红色", "条纹", "免费的台灯0元"), None),
     ],
@@ -220,8 +222,24 @@ async def test_a_photo_is_held_against_the_order_that_is_named(facts: ShopFacts)
 
 
 @pytest.mark.parametrize(
+    ("pattern", "seen_as", "line"),
+    [("纯色", "plain", True), ("plain", "纯色", True), ("", "纯色", True), ("", "条纹", None), ("条纹", "纯色", False)],
+)
+async def test_that_there_is_no_pattern_is_written_in_several_ways(
+    pattern: str, seen_as: str, line: bool | None
+) -> None:
+    """An empty field may also mean that nobody filled it in: it speaks for a plain thing and against none."""
+    shop = Knowledge(products=(replace(TEE, pattern=pattern),), orders=(replace(ORDER, lines=(TEE_WHITE,)),))
+    facts = ShopFacts(Shelf.store(shop), "", {})
+    await facts.facts(ME, "ZG260118 4321", None)
+    lines = [f.text for f in (await facts.facts(ME, "对吗", seen("白色", seen_as, "T恤"))).lines if f.id == "match"]
+    assert lines == {True: ["订单里有白色T恤"], False: ["订单里没有照片里的这款"], None: []}[line]
+
+
+@pytest.mark.parametrize(
     ("own", "photo"),
     [
+        ("", seen("蓝色", "纯色", "T恤")),
         ("藏青色", seen("蓝色", "纯色", "T恤")),
         ("米白色", seen("白色", "纯色", "T恤")),
         ("红白", seen("红色", "纯色", "T恤")),
@@ -381,7 +399,10 @@ def stranger(n: int) -> Customer:
         ("我20261120下的订单到哪了", None),
         ("我的订单呢", None),
         ("订单满1000元包邮吗", None),
-        ("ZG260118 ZG260200 4321", None),  # one of the two is his
+        ("ZG260118 ZG260200 4321", "wrong"),  # one of the two is his: of the other he is told
+        ("ZG260118 4321 和 ZG260200 都到哪了", "wrong"),
+        ("ZG260118到哪了", "tail"),
+        ("单号：ZG260118 尾号9999", "wrong"),
         # Codes and figures that belong to no order.
         ("你好，税号91310000MA1K35XX2Q 金额1299，能开发票吗？", None),
         ("邮编310000 文一西路1818号，运费多少？", None),

@@ -891,3 +891,18 @@ def test_nothing_is_said_of_an_order_that_nobody_knows(sentence: str) -> None:
 
 def test_what_the_shop_does_when_it_sent_the_wrong_thing_is_no_verdict() -> None:
     assert Guard(["退换：发错货由本店承担来回运费。"], []).check("发错货的话来回运费由本店承担。") is None
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "订单ZG260121已发货，顺丰SF1234567890。",
+        "ZG260121的快递单号是SF1234567890。",
+        "订单ZG260121里是红色条纹T恤。",
+    ],
+)
+def test_nothing_is_known_of_a_number_that_only_the_customer_wrote(sentence: str) -> None:
+    guard = Guard(["订单ZG260118 红色条纹T恤×1 已发货 顺丰SF1234567890"], ["ZG260118和ZG260121到哪了"])
+    assert guard.check(sentence) is Reason.DEED
+    assert guard.check(sentence.replace("ZG260121", "ZG260118")) is None
+    assert guard.check("没有查到ZG260121，麻烦核对一下。") is None
