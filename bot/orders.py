@@ -43,7 +43,6 @@ _TAIL = re.compile(r"(?<!\d)(\d{4})(?![\d年])")
 _ORDER_WORDS = re.compile(
     r"订单|快递|物流|包裹|发货了|到哪|什么时候到|order|parcel|shipped|tracking|deliver", re.IGNORECASE
 )
-_ORDER = re.compile(r"订单|\border", re.IGNORECASE)
 #: What stands right before or behind a code that is called an order's: «订单号是 ZG260118», «ZG260118这个订单».
 _CALLED = re.compile(r"(?:订单|(?<!退货)(?<!运)单号|查一?下?|\border)[^\d,;，。；]{0,10}\Z", re.IGNORECASE)
 _CALLED_AFTER = re.compile(r"[^\d,.;，。；]{0,6}(?:订单|到哪|到了|发货|物流|什么时候[到发])")
@@ -82,9 +81,8 @@ class Named:
     hung: Mapping[str, str]
     #: The first line says nothing else.
     bare: bool
-    #: Those of the codes that are called an order's; whether an order is spoken of at all.
+    #: Those of the codes that are called an order's.
     called: frozenset[tuple[str, ...]]
-    order: bool
     #: It has a tail that is called one, or that is all of its first line.
     tail: bool
 
@@ -127,7 +125,6 @@ def named(words: str) -> Named:
         hung=hung,
         bare=not re.search(r"\w", _TAIL.sub(" ", rest.partition("\n")[0])),
         called=frozenset(orders),
-        order=_ORDER.search(rest) is not None,
         tail=bool(named_tails) or _TAIL.fullmatch(rest.partition("\n")[0].strip()) is not None,
     )
 
@@ -309,7 +306,7 @@ def _unproven(told: Named, found: Collection[Order]) -> Unproven | None:
     Whether the number is wrong, its tail, or the guesses are used up, looks the same from outside.
     """
     if not told.codes:
-        return "number" if told.order and told.tail and not found else None
+        return "number" if told.tail and not found else None
     lacking = [each for each in told.codes if (told.bare or each in told.called) and not _among(found, each)]
     if not lacking:
         return None

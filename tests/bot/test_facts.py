@@ -392,6 +392,8 @@ def stranger(n: int) -> Customer:
         ("ZG260118", "tail"),
         ("订单ZG260118到哪了", "tail"),
         ("我的订单尾号4321", "number"),
+        ("快递到哪了，手机尾号4321", "number"),
+        ("9999\n帮忙看看这个ZG260118吧", "wrong"),  # the newest line alone tells that it is a tail
         ("4321\n我的订单到哪了", "number"),  # told in pieces, the newest first
         ("4321\nZG260118\n我的订单到哪了", None),
         ("4321\nZG260118 9999\nZG260118 8888\nZG260118 7777", None),

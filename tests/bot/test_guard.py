@@ -906,3 +906,8 @@ def test_nothing_is_known_of_a_number_that_only_the_customer_wrote(sentence: str
     assert guard.check(sentence) is Reason.DEED
     assert guard.check(sentence.replace("ZG260121", "ZG260118")) is None
     assert guard.check("没有查到ZG260121，麻烦核对一下。") is None
+
+
+@pytest.mark.parametrize(("figure", "reason"), [("2000", Reason.PRICE), ("9999", Reason.PRICE), ("12345", None)])
+def test_a_customers_bare_figure_may_be_a_price_up_to_ten_thousand(figure: str, reason: Reason | None) -> None:
+    assert Guard(["杯子 35元"], [f"{figure}行吗"]).check(f"{figure}可以。") is reason

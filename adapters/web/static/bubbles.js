@@ -143,18 +143,27 @@ function pictures(photos, around, label) {
     );
     const button = el("button", { type: "button", class: "photo", onclick: () => around.zoom(images, index) }, image);
     const { shot } = photo;
-    if (shot && shot.state !== "done") button.append(progress(shot));
+    if (shot && shot.state !== "done") button.append(progress(shot).node);
     return button;
   });
   return el("div", { class: photos.length === 1 ? "photos" : "photos several" }, ...buttons);
 }
 
-/** What lies over a thumbnail while it goes up. @param {import("./photos.js").Shot} shot */
+/**
+ * What lies over a thumbnail while it goes up. `set()` shows how far it is now.
+ * @param {import("./photos.js").Shot} shot
+ * @returns {{ node: HTMLElement, set: () => void }}
+ */
 export function progress(shot) {
-  if (shot.state === "failed") return el("span", { class: "veil failed" }, icon("warn"));
+  if (shot.state === "failed") return { node: el("span", { class: "veil failed" }, icon("warn")), set: () => {} };
   const circle = ring();
-  circle.set(shot.progress);
-  return el("span", { class: "veil", role: "img", "aria-label": words("uploaded", { percent: Math.round(shot.progress * 100) }) }, circle.node);
+  const node = el("span", { class: "veil", role: "img" }, circle.node);
+  const set = () => {
+    circle.set(shot.progress);
+    node.setAttribute("aria-label", words("uploaded", { percent: Math.round(shot.progress * 100) }));
+  };
+  set();
+  return { node, set };
 }
 
 /** @param {Sending} item @param {Around} around @param {boolean} online */

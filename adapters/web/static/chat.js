@@ -53,6 +53,7 @@ class Page {
     this.banner = el("div", { class: "banner", role: "status", hidden: true });
     this.spoken = el("div", { class: "hidden", "aria-live": "polite" });
     this.dropzone = el("div", { class: "dropzone", hidden: true }, icon("drop"), worded(el("span"), { text: "drop" }));
+    this.yes = worded(el("button", { class: "strong", value: "yes" }), { text: "newYes" });
     this.confirm = el(
       "dialog",
       { class: "confirm" },
@@ -61,7 +62,7 @@ class Page {
         "form",
         { method: "dialog" },
         worded(el("button", { class: "plain", value: "no" }), { text: "no" }),
-        worded(el("button", { class: "strong", value: "yes" }), { text: "newYes" }),
+        this.yes,
       ),
     );
     this.#build();
@@ -203,11 +204,13 @@ class Page {
   // ---------------------------------------------------------------------------------------------- what is drawn
 
   #draw() {
-    const { said, sending, working } = this.chat;
+    const { said, sending, working, online } = this.chat;
     const empty = !said.length && !sending.size;
     if (empty !== (this.list.before.childElementCount > 0)) this.#drawWelcome(empty);
     this.list.draw();
     this.composer.busy = working;
+    // Messages wait for the line; these would be lost without a word.
+    for (const button of [this.fresh, this.yes, this.composer.halt]) button.disabled = !online;
     this.window?.show(said.filter((row) => row.trace).at(-1)?.trace ?? null);
     this.tongue.textContent = words("language");
     this.#drawBanner();

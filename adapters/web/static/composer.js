@@ -7,6 +7,7 @@ import * as keep from "./keep.js";
 import { worded, words } from "./words.js";
 
 /** @typedef {import("./photos.js").Shot} Shot */
+/** @typedef {{ node: HTMLElement, draw: (index: number) => void }} Thumb */
 
 export class Composer extends EventTarget {
   /**
@@ -19,6 +20,8 @@ export class Composer extends EventTarget {
     this.limits = limits;
     /** @type {Shot[]} */
     this.shots = [];
+    /** What stands in the tray. @type {Map<Shot, Thumb>} */
+    this.thumbs = new Map();
     this.working = false;
     this.input = worded(el("textarea", { rows: 1, maxlength: limits.text, enterkeyhint: "send", autocomplete: "off" }), { label: "inputLabel", placeholder: "placeholder" });
     this.field = el("div", { class: "field" }, this.input);
@@ -164,24 +167,48 @@ export class Composer extends EventTarget {
     this.send.hidden = stop;
     this.halt.hidden = !stop;
     this.tray.hidden = !this.shots.length;
-    this.tray.replaceChildren(...this.shots.map((shot, index) => this.#thumb(shot, index)));
+    this.#drawTray();
     const failed = this.shots.find((shot) => shot.state === "failed");
     if (failed) this.hint.textContent = words(`reason.${failed.reason}`, this.limits);
     else if (this.hint.dataset.kind !== "said") this.hint.textContent = "";
   }
 
-  /** @param {Shot} shot @param {number} index */
-  #thumb(shot, index) {
-    const remove = el("button", { type: "button", class: "remove", "aria-label": words("removePhoto"), onclick: () => this.#remove(shot) }, icon("close"));
-    const again =
-      shot.state === "failed" && shot.hopeful
-        ? el("button", { type: "button", class: "veil failed", "aria-label": words("retryPhoto"), onclick: () => this.photos.upload(shot) }, icon("again"))
-        : null;
-    const veil = shot.state === "done" ? null : (again ?? progress(shot));
-    const image = el("img", { src: shot.url, alt: words("yourPhoto", { n: index + 1 }), draggable: "false" });
+  /** A thumbnail's elements stay as long as its photo: a press and the focus on ✕ outlive every step of the upload. */
+  #drawTray() {
+    const thumbs = new Map(this.shots.map((shot) => [shot, this.thumbs.get(shot) ?? this.#thumb(shot)]));
+    const same = thumbs.size === this.thumbs.size && [...thumbs.keys()].every((shot) => this.thumbs.has(shot));
+    this.thumbs = thumbs;
+    [...thumbs.values()].forEach((thumb, index) => thumb.draw(index));
+    if (!same) this.tray.replaceChildren(...[...thumbs.values()].map((thumb) => thumb.node));
+  }
+
+  /** @param {Shot} shot @returns {Thumb} */
+  #thumb(shot) {
+    const image = el("img", { src: shot.url, draggable: "false" });
     // What is no picture shows as an empty tile under its sign; the hint says the rest.
     image.addEventListener("error", () => image.classList.add("blank"));
-    return el("div", { class: `thumb ${shot.state}` }, image, veil, remove);
+    const remove = worded(el("button", { type: "button", class: "remove", onclick: () => this.#remove(shot) }, icon("close")), { label: "removePhoto" });
+    const node = el("div", {}, image, remove);
+    /** @type {ReturnType<typeof progress> | null} */
+    let veil = null;
+    let shown = "";
+    const draw = (/** @type {number} */ index) => {
+      image.alt = words("yourPhoto", { n: index + 1 });
+      const state = `${shot.state} ${shot.hopeful}`;
+      if (state === shown) return veil?.set();
+      shown = state;
+      node.className = `thumb ${shot.state}`;
+      veil?.node.remove();
+      veil = shot.state === "done" ? null : shot.state === "failed" && shot.hopeful ? this.#retry(shot) : progress(shot);
+      if (veil) image.after(veil.node);
+    };
+    return { node, draw };
+  }
+
+  /** @param {Shot} shot */
+  #retry(shot) {
+    const button = el("button", { type: "button", class: "veil failed", onclick: () => this.photos.upload(shot) }, icon("again"));
+    return { node: worded(button, { label: "retryPhoto" }), set: () => {} };
   }
 
   /** @param {Shot} shot */

@@ -82,6 +82,11 @@ export class Conversation extends EventTarget {
     return [...this.rows.values()].sort((a, b) => a.id - b.id);
   }
 
+  /** Whether the server hears at once what it is asked. Messages wait for it; a wish of a minute ago may be none now. */
+  get online() {
+    return this.line.state === "open";
+  }
+
   /** Whether an answer is being made. */
   get working() {
     return this.live.thinking && !this.live.stopped;
@@ -93,6 +98,11 @@ export class Conversation extends EventTarget {
       const kept = keep.get(`out.${event}`);
       if (!kept || this.sending.has(event)) continue;
       const shots = await this.photos.restore(kept.photos);
+      // The line may have been faster than the browser's store: it is a row already.
+      if (!keep.get(`out.${event}`)) {
+        for (const shot of shots) this.photos.forget(shot);
+        continue;
+      }
       const lost = shots.length < kept.photos.length;
       this.sending.set(event, { ...kept, event, shots, state: lost ? "failed" : "waiting", reason: lost ? "photo" : "" });
     }
@@ -133,16 +143,16 @@ export class Conversation extends EventTarget {
     this.#changed();
   }
 
+  /** Nothing is said to have stopped that the server was not told to. */
   stop() {
-    if (!this.working) return;
-    this.line.send({ type: "stop" });
+    if (!this.working || !this.line.send({ type: "stop" })) return;
     this.live = { ...this.live, thinking: false, notice: null, stopped: Boolean(this.live.preview) };
     this.#changed();
   }
 
   /** @param {string} language */
   begin(language) {
-    return this.line.send({ type: "new", language });
+    this.line.send({ type: "new", language });
   }
 
   /** Sends what can be sent, in order: a later message never passes an earlier one whose photo is still on its way. */

@@ -128,8 +128,7 @@ export class List {
 
   /** What should stand here, in order; a `stamp` that is the same means that nothing changed. */
   #wanted() {
-    const { said, sending, live, line } = this.conversation;
-    const online = line.state === "open";
+    const { said, sending, live, online } = this.conversation;
     /** @type {Item[]} */
     const items = [];
     const last = said.at(-1);

@@ -51,7 +51,8 @@ export class Photos extends EventTarget {
     this.queue = [];
     /** Those that the line lost; they go up again when it is back. @type {Set<Shot>} */
     this.lost = new Set();
-    this.busy = 0;
+    /** Those that go up now. @type {Map<Shot, XMLHttpRequest>} */
+    this.going = new Map();
     /** @type {Map<string, Promise<string>>} */
     this.urls = new Map();
   }
@@ -92,7 +93,7 @@ export class Photos extends EventTarget {
 
   /** Takes up what waits for a free hand or for the line. */
   next() {
-    while (this.busy < ABREAST && this.queue.length && this.token()) this.#send(/** @type {Shot} */ (this.queue.shift()));
+    while (this.going.size < ABREAST && this.queue.length && this.token()) this.#send(/** @type {Shot} */ (this.queue.shift()));
   }
 
   /** The line is back. */
@@ -106,14 +107,18 @@ export class Photos extends EventTarget {
     this.queue = this.queue.filter((other) => other !== shot);
     this.lost.delete(shot);
     keep.dropBlob(shot.id);
+    const request = this.going.get(shot);
+    this.going.delete(shot);
+    request?.abort();
+    this.next();
   }
 
   /** @param {Shot} shot */
   #send(shot) {
-    this.busy += 1;
     shot.state = "up";
     // fetch() does not tell how far an upload is.
     const request = new XMLHttpRequest();
+    this.going.set(shot, request);
     request.open("POST", new URL("photos", document.baseURI));
     request.setRequestHeader("Authorization", `Bearer ${this.token()}`);
     request.setRequestHeader("Content-Type", "application/octet-stream");
@@ -122,7 +127,8 @@ export class Photos extends EventTarget {
       this.#changed(shot);
     };
     request.onloadend = () => {
-      this.busy -= 1;
+      // Forgotten meanwhile: nobody waits for it, and nothing may bring it back.
+      if (!this.going.delete(shot)) return;
       const answer = parse(request.responseText);
       if (request.status === 201) {
         shot.sha256 = answer.sha256;
