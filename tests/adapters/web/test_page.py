@@ -602,6 +602,7 @@ async def test_everything_can_be_done_with_the_keyboard(browser: Browser, tmp_pa
     shop = replace(SHOP, examples=read_examples(ROOT / "demo"))
     async with opened(tmp_path, shop=shop) as house, visit(browser, house) as me:
         reached = []
+        await expect(me.page.get_by_role("button", name="新对话")).to_be_enabled()
         await me.page.evaluate("document.activeElement.blur()")
         for _ in range(24):
             await me.page.keyboard.press("Tab")
