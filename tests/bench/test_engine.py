@@ -18,6 +18,7 @@ from bot.cli.bench import pair_of
 from bot.config import Config
 from bot.place import Place
 from bot.ports import EngineInfo
+from inference.llama import devices
 from inference.llama.settings import Settings
 
 
@@ -102,7 +103,8 @@ def test_what_the_owner_set_is_what_is_measured(pair: Pair, tmp_path: Path) -> N
     )
     measured = pair_of(config, Place.of(config, tmp_path), tmp_path)
     s = measured.settings
-    assert (s.n_ctx, s.gpu_layers, s.threads, s.parallel, s.visual_tokens) == (5120, 3, 2, 2, 64)
+    layers = 3 if devices.find() else 0  # for a card that is not there none are believed
+    assert (s.n_ctx, s.gpu_layers, s.threads, s.parallel, s.visual_tokens) == (5120, layers, 2, 2, 64)
     ours = Ours(measured, tmp_path / "state").settings
     assert ours == replace(s, state_dir=tmp_path / "state", most_threads=0, sampling=replace(s.sampling, seed=1))
     theirs = options(measured, 80)
