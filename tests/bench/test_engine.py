@@ -109,7 +109,7 @@ def test_what_the_owner_set_is_what_is_measured(pair: Pair, tmp_path: Path) -> N
     assert ours == replace(s, state_dir=tmp_path / "state", most_threads=0, sampling=replace(s.sampling, seed=1))
     theirs = options(measured, 80)
     said = {key: theirs[theirs.index(key) + 1] for key in ("-c", "-ngl", "-t", "-np", "--image-max-tokens")}
-    assert said == {"-c": "5120", "-ngl": "3", "-t": "2", "-np": "2", "--image-max-tokens": "64"}
+    assert said == {"-c": "5120", "-ngl": str(layers), "-t": "2", "-np": "2", "--image-max-tokens": "64"}
 
 
 def test_a_random_vocabulary_has_the_size_that_was_asked_for() -> None:
