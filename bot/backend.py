@@ -13,12 +13,12 @@ from bot.place import Place
 from bot.ports import Engine, EngineInfo, Finding
 from bot.words import LANGUAGES
 
-log = logging.getLogger(__name__)
-
 if TYPE_CHECKING:
     from inference.hardware import Choice
     from inference.llama.settings import Settings
     from inference.models import Memory, ModelFiles
+
+log = logging.getLogger(__name__)
 
 
 def files_of(config: Config, place: Place) -> ModelFiles:

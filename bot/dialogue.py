@@ -108,7 +108,7 @@ class Dialogue:
         found = self._fitting(await self._facts.facts(conversation.customer, asked, None))
         found = await self._renewed(conversation, found, turn)
         if found.unproven and not any(fact.id.startswith(_ORDER) for fact in found.lines):
-            return self._unproven(found.unproven, body, language, turn)
+            return self._unproven(found.unproven, body, language)
         unproven = found.unproven
         turn.orders = await self._facts.orders(conversation.customer)
         turn.found(found, "facts", turn.began)
@@ -142,12 +142,11 @@ class Dialogue:
             trace=turn.trace(action, seen),
         )
 
-    def _unproven(self, why: Unproven, body: Sequence[str | Photo], language: Language, turn: Writing) -> Outcome:
+    def _unproven(self, why: Unproven, body: Sequence[str | Photo], language: Language) -> Outcome:
         """No model is asked whether an order is there; a photo beside the number is there for the next question."""
         text = self.voice.say(language, _UNPROVEN[why])
         told = Exchange(body=tuple(body), answer=Answer(action=Action.NEED_ORDER, seen=None, reply=text))
-        trace = turn.trace(Action.NEED_ORDER, None)
-        return Outcome(text=text, source="rule", exchanges=(told,), trace=trace)
+        return Outcome(text=text, source="rule", exchanges=(told,), trace=Trace(action=Action.NEED_ORDER))
 
     def _spoken(
         self, action: Action, reply: str, body: Sequence[str | Photo], conversation: Conversation, language: Language

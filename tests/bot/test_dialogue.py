@@ -268,6 +268,7 @@ async def test_an_order_that_is_not_there_is_said_by_the_shop_and_not_by_the_mod
     outcome = await desk.ask("ZG260118 9999 条纹T恤发货了吗")
     assert outcome.text == words.say("zh", "answer.no_order")
     assert (outcome.source, outcome.trace.action, desk.engine.requests) == ("rule", Action.NEED_ORDER, [])
+    assert outcome.trace.model == "", "no model had a part in it"
     english = await desk.ask("ZG260118 9999?", language="en")
     assert english.text == words.say("en", "answer.no_order")
     # It stands in the history like any other answer, a photo beside it too.
